@@ -1,0 +1,5 @@
+"""`python -m modelspan`."""
+
+from modelspan.cli import main
+
+main()
