@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from modelspan.cli import demo as _demo
+from modelspan.cli import doctor as _doctor
+
 app = typer.Typer(
     name="modelspan",
     help="See what a machine-learning model does in production: traces, logs, metrics, drift, errors.",
@@ -22,3 +25,7 @@ def _root() -> None:
 def main() -> None:
     """Run the command line."""
     app()
+
+
+app.command("demo", epilog=_demo.EPILOG)(_demo.demo)
+app.command("doctor", epilog=_doctor.EPILOG)(_doctor.doctor)

@@ -1,0 +1,199 @@
+"""Send one record of a signal through its real exporter, and watch what the far end says."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import requests.adapters
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+
+from modelspan import semconv
+from modelspan.delivery import logs
+from modelspan.delivery.accounting import Ledger
+from modelspan.delivery.exporters import exporter_factory
+from modelspan.delivery.outbox import Outbox
+from modelspan.doctor.checks import Check
+from modelspan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from modelspan.config import Config
+
+MAX_SKEW_SECONDS = 10.0
+_SEND_SECONDS = 15.0
+_RESOURCE = Resource.create({"service.name": "modelspan-doctor"})
+_TODO = {
+    301: "give the final address: an OTLP exporter does not follow redirects",
+    400: "the receiver does not understand the request: is this the address of an OTLP/HTTP receiver?",
+    401: "set the credentials: OTEL_EXPORTER_OTLP_HEADERS='authorization=Bearer ...'",
+    403: "the credentials are not allowed to write here: check token and tenant",
+    404: "no OTLP receiver under this path: give the base address, without /v1/traces",
+    405: "this is not an OTLP receiver: check the port (usually 4318)",
+    413: "a proxy limits the size of requests: raise its limit",
+    429: "the receiver is overloaded: give it more room or send less",
+    503: "the receiver is up but cannot store: look at its own log",
+}
+_REFUSED = "start the receiver (modelspan up) or correct the address: OTEL_EXPORTER_OTLP_ENDPOINT"
+
+
+def send_one(signal: str, config: Config, env: Mapping[str, str]) -> tuple[Check, list[float]]:
+    """Send one record; also the clock differences seen, in seconds (theirs minus ours)."""
+    name = f"{signal} delivery"
+    try:
+        factory = exporter_factory("spans" if signal == "traces" else signal, config, env)  # type: ignore[arg-type]  # SIGNALS
+    except ConfigError as error:
+        return Check(name=name, state="failed", found=str(error), todo="correct that variable"), []
+    if factory is None:
+        return Check(name=name, state="failed", found="switched off", todo="unset OTEL_..._EXPORTER=none"), []
+    with _watched_http() as responses, _overheard() as said:
+        accepted = _SENDERS[signal](factory)
+    skews = [skew for response, at in responses if (skew := _skew(response, at)) is not None]
+    last = responses[-1][0] if responses else None
+    return _judge(name, signal, last, "; ".join(dict.fromkeys(said)), accepted=accepted), skews
+
+
+def clock_skew(skews: list[float]) -> Check:
+    """Compare our clock with the receivers' Date headers, which have whole seconds."""
+    if not skews:
+        return Check(name="clock", state="note", found="not compared: no answer carried a Date header")
+    worst = max(skews, key=abs)
+    if abs(worst) > MAX_SKEW_SECONDS:
+        todo = "synchronise the clocks (NTP): spans would be shown at the wrong time or refused"
+        return Check(name="clock", state="failed", found=f"{worst:+.0f} s against the receiver", todo=todo)
+    return Check(name="clock", state="ok", found=f"within {max(1.0, abs(worst)):.0f} s of the receiver")
+
+
+def _judge(name: str, signal: str, response: Any, said: str, *, accepted: bool) -> Check:
+    if response is None:
+        return _judge_without_answer(name, said, accepted=accepted)
+    status = response.status_code
+    found = (
+        f"{status} {response.reason} from {response.request.method} /{response.request.path_url.lstrip('/')}"
+    )
+    if 300 <= status < 400:  # noqa: PLR2004 - the redirects of HTTP
+        where = response.headers.get("Location", "an unnamed place")
+        return Check(name=name, state="failed", found=f"{found}, redirected to {where}", todo=_TODO[301])
+    if not accepted:
+        todo = _TODO.get(status, "look at the receiver's own log")
+        return Check(name=name, state="failed", found=f"{found} {response.text[:200]}".strip(), todo=todo)
+    if refusal := _partial(signal, response):
+        todo = "the receiver took the request and refused the record: its message says why"
+        return Check(name=name, state="failed", found=f"{found}, but {refusal}", todo=todo)
+    return Check(name=name, state="ok", found=f"{found}, accepted in full")
+
+
+def _judge_without_answer(name: str, said: str, *, accepted: bool) -> Check:
+    if accepted:
+        return Check(name=name, state="ok", found="accepted")
+    return Check(name=name, state="failed", found=said[:400] or "no answer", todo=_REFUSED)
+
+
+def _partial(signal: str, response: Any) -> str:
+    """What a 200 refused all the same, from its protobuf body; empty when nothing."""
+    kind: Any = {
+        "traces": ExportTraceServiceResponse,
+        "logs": ExportLogsServiceResponse,
+        "metrics": ExportMetricsServiceResponse,
+    }[signal]
+    if "protobuf" not in response.headers.get("Content-Type", ""):
+        return f"the answer is {response.headers.get('Content-Type', 'of no type')}, not OTLP"
+    partial = kind.FromString(response.content).partial_success
+    refused = sum(value for field, value in partial.ListFields() if field.name.startswith("rejected"))
+    return f"{refused} refused: {partial.error_message}" if refused else ""
+
+
+def _send_span(factory: Callable[[], Any]) -> bool:
+    span = (
+        TracerProvider(resource=_RESOURCE, shutdown_on_exit=False)
+        .get_tracer(semconv.SCOPE)
+        .start_span("doctor")
+    )
+    span.end()
+    return _send(factory, [span])
+
+
+def _send_log(factory: Callable[[], Any]) -> bool:
+    ledger = Ledger()
+    outbox = Outbox("logs", factory, ledger)
+    logs.emitter(logs.own_provider(_RESOURCE, outbox))(logs.LogEvent(event="", body="modelspan doctor"))
+    outbox.flush(time.monotonic() + _SEND_SECONDS)
+    outbox.close(time.monotonic() + 1)
+    return ledger.delivered["logs"] == 1
+
+
+def _send_metric(factory: Callable[[], Any]) -> bool:
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], resource=_RESOURCE, shutdown_on_exit=False)
+    errors = semconv.ERRORS
+    provider.get_meter(semconv.SCOPE).create_counter(errors.name, errors.unit, errors.description).add(0)
+    accepted = _send(factory, reader.get_metrics_data())
+    provider.shutdown()
+    return accepted
+
+
+def _send(factory: Callable[[], Any], batch: Any) -> bool:
+    exporter = factory()
+    try:
+        return exporter.export(batch).name == "SUCCESS"  # type: ignore[no-any-return]  # any exporter's enum
+    finally:
+        exporter.shutdown()
+
+
+_SENDERS = {"traces": _send_span, "logs": _send_log, "metrics": _send_metric}
+
+
+@contextmanager
+def _watched_http() -> Iterator[list[tuple[Any, float]]]:
+    """Every HTTP answer that the exporters get, with the time; they themselves tell only success or failure."""
+    seen: list[tuple[Any, float]] = []
+    send = requests.adapters.HTTPAdapter.send
+
+    @functools.wraps(send)
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        response = send(*args, **kwargs)
+        seen.append((response, time.time()))
+        return response
+
+    requests.adapters.HTTPAdapter.send = watched  # type: ignore[method-assign]  # this process only examines
+    try:
+        yield seen
+    finally:
+        requests.adapters.HTTPAdapter.send = send  # type: ignore[method-assign]  # as above
+
+
+@contextmanager
+def _overheard() -> Iterator[list[str]]:
+    """What the exporters log, in place of the terminal."""
+    said: list[str] = []
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    logger, ear = logging.getLogger("opentelemetry"), Ear()
+    propagate, logger.propagate = logger.propagate, False
+    logger.addHandler(ear)
+    try:
+        yield said
+    finally:
+        logger.removeHandler(ear)
+        logger.propagate = propagate
+
+
+def _skew(response: Any, at: float) -> float | None:
+    try:
+        return parsedate_to_datetime(response.headers["Date"]).timestamp() - at
+    except (KeyError, ValueError):
+        return None
