@@ -1,0 +1,1 @@
+"""Drift from counts: references, distances, tests, windows and alarms. No telemetry in here."""

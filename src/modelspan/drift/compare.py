@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from modelspan.drift import distances
-from modelspan.drift.feature import Counts, FeatureReference
 from modelspan.drift.homogeneity import two_sample_p
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelspan.drift.feature import Counts, FeatureReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,7 +27,7 @@ class FeatureDrift:
     psi: float
     """Population stability index, nats."""
     ks: float
-    """Kolmogorov-Smirnov distance at the edges, missing rows counted as the largest; total variation if categorical."""
+    """Kolmogorov-Smirnov distance at the edges, missing as the largest; total variation if categorical."""
     kl: float
     """Kullback-Leibler divergence of current from reference, nats."""
     js: float
@@ -41,6 +45,11 @@ class FeatureDrift:
     def distances(self) -> dict[str, float]:
         """The distances by method, all finite."""
         return {name: getattr(self, name) for name in ("psi", "ks", "kl", "js", "wasserstein")}
+
+    def row(self) -> str:
+        """The cells of a printed report after the name: psi, ks, js, p-value, drifted."""
+        cells = f"{self.psi:8.4f}  {self.ks:6.3f}  {self.js:6.3f}  {self.p_value:8.1e}"
+        return f"{cells}  yes" if self.drifted else cells
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
@@ -86,11 +95,8 @@ class DriftReport:
         width = max([7, *(len(drift.feature) for drift in ranked)])
         verdict = f"{sum(d.drifted for d in ranked)} of {len(ranked)} drifted in {self.rows:,} rows"
         head = f"{'feature':<{width}}  {'psi':>8}  {'ks':>6}  {'js':>6}  {'p-value':>8}  drifted"
-        lines = [
-            f"{d.feature:<{width}}  {d.psi:8.4f}  {d.ks:6.3f}  {d.js:6.3f}  {d.p_value:8.1e}  {'yes' if d.drifted else ''}"
-            for d in ranked
-        ]
-        return "\n".join([verdict, head, *(line.rstrip() for line in lines)])
+        lines = [f"{d.feature:<{width}}  {d.row()}" for d in ranked]
+        return "\n".join([verdict, head, *lines])
 
 
 def compare_counts(reference: FeatureReference, current: Counts, *, kind: str | None = None) -> FeatureDrift:

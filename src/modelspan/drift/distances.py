@@ -1,34 +1,36 @@
 """Distances between two samples counted over the same bins.
 
-All take counts: reference first, current second, shape ``(bins,)``. Bins are frozen on the reference and never
-refitted. Every distance is finite; a ValueError says that shapes differ or a sample is empty.
+All take counts: reference first, current second, shape ``(bins,)``. Bins are frozen on the reference and
+never refitted. Every distance is finite; a ValueError says that shapes differ or a sample is empty.
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modelspan.drift.feature import Counts
+if TYPE_CHECKING:
+    from modelspan.drift.feature import Counts
 
 Shares: TypeAlias = NDArray[np.float64]
 
 PSEUDO_COUNT = 0.5
-"""Added to every bin where a logarithm is taken, so that an empty bin costs a finite amount (Jeffreys' prior)."""
+"""Added to every bin where a logarithm is taken, so that an empty bin costs a finite amount."""
 
 
 def psi(reference: Counts, current: Counts, *, pseudo_count: float = PSEUDO_COUNT) -> float:
     """Population stability index: ``sum((p - q) ln(p / q))``.
 
     Returns:
-        PSI in nats, ``>= 0`` and symmetric when both samples are equally large. Without any drift it is about
+        PSI in nats, ``>= 0`` and symmetric. Without any drift it is about
         ``(bins - 1) (1 / rows of reference + 1 / rows of current)``: noisy below ten values per bin.
 
-    Source: Wu and Olson (2010), JORS 61(2), 179-190; Yurdakul and Naranjo (2020) for its mean. The pseudo-count is ours.
+    Source: Wu and Olson (2010), JORS 61(2), 179-190; Yurdakul and Naranjo (2020) for its mean. The
+    pseudo-count is ours.
     """
     p, q = _smoothed(reference, current, pseudo_count)
     return max(float(np.sum((p - q) * np.log(p / q))), 0.0)
@@ -96,12 +98,14 @@ def wasserstein(reference: Counts, current: Counts, positions: Shares) -> float:
     Args:
         reference: Values per bin, shape ``(bins,)``.
         current: Values per bin, shape ``(bins,)``.
-        positions: Where the rows of each bin stand, not decreasing, in the unit of the feature: `bin_positions`.
+        positions: Where the rows of each bin stand, not decreasing, in the unit of the feature:
+            `bin_positions`.
 
     Returns:
         The mean way a row moved, in the unit of the feature; at most the largest float.
 
-    Source: Vallender (1974), Theory Probab. Appl. 18(4), 784-786: the area between the distribution functions.
+    Source: Vallender (1974), Theory Probab. Appl. 18(4), 784-786: the area between the distribution
+    functions.
     """
     p, q = _shares(reference, current)
     scale = float(np.abs(positions).max())
@@ -115,7 +119,8 @@ def wasserstein(reference: Counts, current: Counts, positions: Shares) -> float:
 def bin_positions(edges: Shares) -> Shares:
     """One value per bin, shape ``(bins,)``: the middle of its edges; for the two open bins, their only edge.
 
-    With a single edge both bins stand on it, so that Wasserstein is 0; references avoid that where bins allow.
+    With a single edge both bins stand on it, so that Wasserstein is 0; references avoid that where bins
+    allow.
     """
     middles = edges[:-1] / 2 + edges[1:] / 2
     return np.concatenate((edges[:1], middles, edges[-1:]))

@@ -27,8 +27,8 @@ class FeatureReference:
     name: str
     kind: Literal["numeric", "categorical"]
     edges: NDArray[np.float64]
-    """Inner edges, strictly increasing, shape ``(bins - 1,)``; the bins are ``(-inf, e1], (e1, e2], …, (ek, inf)``.
-    Empty for a categorical column."""
+    """Inner edges, strictly increasing, shape ``(bins - 1,)``, empty if categorical; the bins are ``(-inf, e1], (e1, e2], …,
+    (ek, inf)``."""
     levels: tuple[str, ...]
     """Categories that have a count of their own; empty for a numeric column."""
     labels: tuple[str, ...]
@@ -53,7 +53,8 @@ class FeatureReference:
         """Values per bin, shape ``(len(labels),)``; they sum to the number of values and add over calls.
 
         None, NaN, NaT and pandas' NA are missing. In a numeric column so is all that is not a finite number;
-        in a categorical one, what is no text, number or bool is ``(other)``. No code of a value's own type runs.
+        in a categorical one, what is no text, number or bool is ``(other)``. No code of a value's own type
+        runs.
         """
         if self.kind == "categorical":
             return self._count_levels(values)
@@ -74,12 +75,12 @@ class FeatureReference:
 
 def finite_numbers(values: Values) -> tuple[NDArray[np.number], int]:
     """The finite numbers among the values, flat, and how many values there were."""
-    array = _numbers(values)
+    array = numbers(values)
     finite = np.isfinite(array)
     return (array if finite.all() else array[finite]), array.size
 
 
-def _numbers(values: Values) -> NDArray[np.number]:
+def numbers(values: Values) -> NDArray[np.number]:
     """The values as a flat array of numbers, NaN where one is not a number."""
     if isinstance(values, np.ndarray):
         if values.dtype.kind in "fiub":

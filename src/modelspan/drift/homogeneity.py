@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from modelspan.drift.feature import Counts
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from modelspan.drift.feature import Counts
 
 LEAST_EXPECTED = 5.0
-"""Rows that a bin must let the smaller sample expect; rarer bins are pooled (Cochran 1954, Biometrics 10, 417-451)."""
+"""Rows that the smaller sample expects in a bin; rarer bins are pooled (Cochran 1954, Biometrics 10, 417)."""
 
 
 def two_sample_p(reference_counts: Counts, current_counts: Counts, *, ordered: bool = False) -> float:
     """p-value of Pearson's chi-squared test that both samples have the same shares.
 
     The reference counts as a sample, not as the exact truth: taking it as exact flags a quarter to a half of
-    undrifted windows. Bins are pooled by their counts in *both samples together*. Given those sums every split
-    over the samples is equally likely when nothing drifted, so that pooling can't favour a verdict; pooling by one
-    sample's counts would (39 % false alarms at a nominal 5 %). It also asks that edges and levels were chosen on
-    other rows than those counted, as `Reference.build` does.
+    undrifted windows. Bins are pooled by their counts in *both samples together*. Given those sums every
+    split over the samples is equally likely when nothing drifted, so that pooling can't favour a verdict;
+    pooling by one sample's counts would (39 % false alarms at a nominal 5 %). It also asks that edges and
+    levels were chosen on other rows than those counted, as `Reference.build` does.
 
     Args:
         reference_counts: Reference rows per bin, shape ``(bins,)``.
         current_counts: Current rows per bin, shape ``(bins,)``.
-        ordered: Whether the bins are those of a numeric column with ``(missing)`` last: rare bins are then pooled
-            with their neighbours, otherwise with one another.
+        ordered: Whether the bins are those of a numeric column with ``(missing)`` last: rare bins are then
+            pooled with their neighbours, otherwise with one another.
 
     Returns:
-        A probability; 1.0 when a sample is empty or fewer than two bins remain. The chi-squared approximation is
-        good to a few per mille at 5 % and rough below 1e-4 in windows of fewer than about 100 rows.
+        A probability; 1.0 when a sample is empty or fewer than two bins remain. The chi-squared approximation
+        is good to a few per mille at 5 % and rough below 1e-4 in windows of fewer than about 100 rows.
 
     Raises:
         ValueError: If the shapes differ.
@@ -65,27 +68,22 @@ def _pool(table: NDArray[np.float64], least: float, *, ordered: bool) -> NDArray
 
 
 def _neighbours(totals: NDArray[np.float64], least: float) -> NDArray[np.intp]:
-    """Group of each bin: runs of neighbours, closed when large enough; `(missing)` alone if it can stand."""
+    """Group of each bin: runs of neighbours, each large enough; `(missing)` alone if it can stand alone."""
     groups = np.zeros(totals.size, dtype=np.intp)
-    group, held, last = 0, 0.0, totals.size - 1
-    for position, total in enumerate(totals):
-        if position == last and total >= least and held:
-            group -= bool(
-                group
-            )  # what is left of the numbers joins the numbers before it, not the missing ones
-            groups[groups > group] = group
-            group, held = group + 1, 0.0
+    group, held = 0, 0.0
+    for position, total in enumerate(totals[:-1]):
         groups[position] = group
         held += total
         if held >= least:
             group, held = group + 1, 0.0
-    if held or group > groups.max():
-        groups[groups == group] = max(group - 1, 0)
+    last = max(group - 1, 0)
+    groups[groups > last] = last
+    groups[-1] = last + 1 if group and totals[-1] >= least else last
     return groups
 
 
 def _rarest(totals: NDArray[np.float64], least: float) -> NDArray[np.intp]:
-    """Group of each bin: the rare ones share group 0, with the smallest other bin if they can't stand alone."""
+    """Group of each bin: the rare ones share group 0, with the smallest other bin if still too rare."""
     order = np.argsort(totals, kind="stable")
     together = int(np.searchsorted(totals[order], least))
     if totals[order[:together]].sum() < least:
@@ -98,7 +96,8 @@ def _rarest(totals: NDArray[np.float64], least: float) -> NDArray[np.intp]:
 def chi_squared_tail(statistic: float, freedom: int) -> float:
     """Probability that a chi-squared variable with whole degrees of freedom exceeds the statistic.
 
-    The finite sums for whole degrees: importing scipy.special for them would cost every process 0.1 s at start.
+    The finite sums for whole degrees: importing scipy.special for them would cost every process 0.1 s at
+    start.
 
     Source: Abramowitz and Stegun (1964), 26.4.4 (odd) and 26.4.5 (even).
     """

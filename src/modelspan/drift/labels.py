@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from modelspan.drift.values import MISSING, OTHER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 _DIGITS = range(4, 18)
 _PLAIN = (1e-4, 1e7)
@@ -22,7 +26,7 @@ def numeric_labels(edges: Sequence[float]) -> tuple[str, ...]:
             break
     if not texts:
         return ("any", MISSING)
-    between = [f"{low} – {high}" for low, high in zip(texts, texts[1:], strict=False)]  # noqa: RUF001 - a range
+    between = [f"{low} – {high}" for low, high in itertools.pairwise(texts)]  # noqa: RUF001 - a range
     return (f"≤ {texts[0]}", *between, f"> {texts[-1]}", MISSING)
 
 
@@ -43,7 +47,7 @@ def level_labels(levels: Iterable[str]) -> tuple[str, ...]:
 
 
 def _printable(level: str) -> str:
-    """The level as text that any backend takes; a lone surrogate would break the encoding of a whole batch."""
+    """The level as text that any backend takes: a lone surrogate would spoil the encoding of a batch."""
     return "".join(c if c.isprintable() else "�" for c in level) or "(empty)"
 
 

@@ -1,4 +1,4 @@
-"""Read one value without running its code: only exact builtins, their subclasses and numpy scalars are looked at."""
+"""Read one value without running its code: only builtins, their subclasses and numpy scalars are read."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def number(value: object) -> float:
     kind = type(value)
     if kind is float:
         return value  # type: ignore[return-value]  # `kind is float` narrows for readers, not for mypy
-    # issubclass() asks the type alone; isinstance() would read `__class__`, which a hostile object may define.
+    # Not isinstance(): that would read `__class__`, which a hostile object may define.
     if issubclass(kind, int):
         return _float_of_integer(value)
     if issubclass(kind, float):
         return float.__float__(value)  # type: ignore[arg-type]  # checked by issubclass
     if issubclass(kind, np.bool | np.integer | np.floating):
-        return number(np.generic.item(value)) if kind is not np.longdouble else float(value)  # type: ignore[arg-type]  # same
+        return float(np.float64(value))  # type: ignore[arg-type]  # a numpy scalar, checked by issubclass
     return math.nan
 
 

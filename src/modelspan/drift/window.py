@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelspan.drift.feature import Counts, FeatureReference
+if TYPE_CHECKING:
+    from modelspan.drift.feature import Counts, FeatureReference
 
 
 class Window:
     """Counts of about the last `rows` rows, in steps of one pane.
 
-    It holds whole panes and the one being filled: ``rows`` to ``rows * (1 + 1 / panes)`` rows once full, more only
-    when single calls bring more rows than a pane. Memory: ``panes + 1`` small arrays. Not for several threads.
+    It holds whole panes and the one being filled: ``rows`` to ``rows * (1 + 1 / panes)`` rows once full, more
+    only when single calls bring more rows than a pane. Memory: ``panes + 1`` small arrays. Not for several
+    threads.
 
     Args:
         reference: Whose bins are counted.
@@ -69,5 +72,5 @@ class Window:
 
     @property
     def windows(self) -> int:
-        """Full windows without common rows so far; right after it grew, `counts` is exactly the last of them."""
+        """Full windows without common rows so far; when it has just grown, `counts` is the last of them."""
         return self._windows

@@ -1,0 +1,1 @@
+"""How good predictions were, from predictions and outcomes. No telemetry in here."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def summarize(
@@ -20,18 +23,20 @@ def summarize(
     Args:
         predicted: Predicted classes, one per row.
         outcomes: True classes of the same rows.
-        scores: Scores of the same rows, larger for `positive`; rows whose score is not finite don't enter the AUC.
+        scores: Scores of the same rows, larger for `positive`; rows whose score is not finite don't enter the
+            AUC.
         positive: The class that precision, recall and AUC are about.
 
     Returns:
-        Shares in [0, 1] by name: accuracy, precision, recall, f1, roc_auc. What is undefined is absent, never NaN:
-        everything for no rows, precision if nothing was predicted positive, recall if nothing was, AUC unless the
-        outcomes have exactly two classes.
+        Shares in [0, 1] by name: accuracy, precision, recall, f1, roc_auc. What is undefined is absent, never
+        NaN: everything for no rows, precision if nothing was predicted positive, recall if nothing was, AUC
+        unless the outcomes have exactly two classes.
 
     Raises:
         ValueError: If the lengths differ.
 
-    Source: van Rijsbergen (1979), Information Retrieval, ch. 7 (F1); Hanley and McNeil (1982), Radiology 143 (AUC).
+    Source: van Rijsbergen (1979), Information Retrieval, ch. 7 (F1); Hanley and McNeil (1982), Radiology 143
+    (AUC).
     """
     _check(len(predicted), len(outcomes), None if scores is None else len(scores))
     if not predicted:
@@ -47,7 +52,7 @@ def summarize(
 
 
 def confusion(predicted: Sequence[str], outcomes: Sequence[str]) -> tuple[list[str], list[list[int]]]:
-    """The classes, sorted, and the rows per pair of them: a list per outcome, in it a number per predicted class.
+    """The sorted classes, and the rows per pair: a list per outcome, in it a number per predicted class.
 
     Raises:
         ValueError: If the lengths differ.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def summarize(predicted: Sequence[float], outcomes: Sequence[float]) -> dict[str, float]:
@@ -13,11 +16,12 @@ def summarize(predicted: Sequence[float], outcomes: Sequence[float]) -> dict[str
 
     Args:
         predicted: Predicted values, one per row.
-        outcomes: True values of the same rows, in the same unit. Rows with a value that is not finite are left out.
+        outcomes: True values of the same rows, in the same unit. Rows with a value that is not finite are
+            left out.
 
     Returns:
-        By name: mae and rmse in the unit of the outcome, r2 at most 1. What is undefined is absent, never NaN or
-        infinite: everything for no rows, r2 for outcomes that are all equal.
+        By name: mae and rmse in the unit of the outcome, r2 at most 1. What is undefined is absent, never NaN
+        or infinite: everything for no rows, r2 for outcomes that are all equal.
 
     Raises:
         ValueError: If the lengths differ.
