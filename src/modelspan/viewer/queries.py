@@ -1,0 +1,133 @@
+"""What the page, the JSON API and the demo ask the database: one method per question, plain dicts as answers.
+
+Times are Unix seconds, lists are newest first unless a method says otherwise, nothing is NaN.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from modelspan.viewer import drift_query, metrics_query, models_query, performance_query, traces_query
+
+BUSY_SECONDS: Final = 5.0
+PERFORMANCE_SECONDS: Final = 2.0
+"""How long an answer about performance is reused: it reads up to 200,000 rows and the page asks every few seconds."""
+
+
+class Database:
+    """Read-only connections to the database, one per thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._open: list[sqlite3.Connection] = []
+
+    def rows(self, statement: str, parameters: Iterable[Any] = ()) -> list[sqlite3.Row]:
+        """All rows of a query."""
+        return self._connection().execute(statement, tuple(parameters)).fetchall()
+
+    def stream(self, statement: str, parameters: Iterable[Any] = ()) -> sqlite3.Cursor:
+        """The rows of a query one by one, for callers that stop early."""
+        return self._connection().execute(statement, tuple(parameters))
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            for connection in self._open:
+                connection.close()
+            self._open.clear()
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            uri = f"{self._path.resolve().as_uri()}?mode=ro"
+            # Another thread closes it at the end, and only then.
+            connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+            connection.row_factory = sqlite3.Row
+            self._local.connection = connection
+            with self._lock:
+                self._open.append(connection)
+        return connection
+
+
+class Queries:
+    """Every question to the database at `database`; safe to share between threads."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = Database(database)
+        self._lock = threading.Lock()
+        self._performance: dict[tuple[Any, ...], tuple[float, dict[str, Any]]] = {}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._database.close()
+
+    def models(self) -> dict[str, Any]:
+        """One entry per model and version that modelspan's spans name, the last seen first."""
+        return models_query.models(self._database, self.performance)
+
+    def traces(self, model: str | None = None, limit: int = 50, errors: bool = False) -> dict[str, Any]:
+        """The newest traces, each described by its modelspan span, else by its root; `errors` keeps failed ones."""
+        return traces_query.traces(self._database, model, limit, errors=errors)
+
+    def trace(self, trace_id: str) -> dict[str, Any] | None:
+        """Spans (by start, ascending) and log records of one trace; None if nothing of it is stored."""
+        return traces_query.trace(self._database, trace_id)
+
+    def logs(
+        self,
+        trace_id: str | None = None,
+        model: str | None = None,
+        event: str | None = None,
+        limit: int = 100,
+    ) -> dict[str, Any]:
+        """The newest log records that match every given filter."""
+        return traces_query.logs(self._database, trace_id, model, event, limit)
+
+    def metrics(
+        self, name: str | None = None, model: str | None = None, since: float | None = None, limit: int = 500
+    ) -> dict[str, Any]:
+        """Names of the metrics; with a name its series, each with the newest `limit` points, ascending."""
+        if name is None:
+            return metrics_query.names(self._database, model)
+        return metrics_query.series(self._database, name, model, since, limit)
+
+    def drift(self, model: str | None = None, version: str | None = None) -> dict[str, Any]:
+        """The newest drift report of every feature, the largest PSI first, with both histograms and its history.
+
+        Without a model, the one seen most recently; without a version, its latest. With several replicas the newest
+        report stands: sums over the fleet are Prometheus' job.
+        """
+        return drift_query.drift(self._database, model, version)
+
+    def alerts(self, model: str | None = None) -> dict[str, Any]:
+        """Drift alarms, open ones and closed ones, the last opened first."""
+        return drift_query.alerts(self._database, model)
+
+    def performance(
+        self, model: str | None = None, windows: int = 24, version: str | None = None
+    ) -> dict[str, Any]:
+        """Predictions joined with their outcomes, over all and per window of prediction time (ascending).
+
+        Only the newest 200,000 predictions are looked at. An answer is reused for two seconds.
+        """
+        key = (model, windows, version)
+        with self._lock:
+            made, answer = self._performance.get(key, (0.0, {}))
+        if not made or time.monotonic() - made > PERFORMANCE_SECONDS:
+            answer = performance_query.performance(self._database, model, version, windows)
+            with self._lock:
+                if len(self._performance) > 100:  # noqa: PLR2004 - names come from outside
+                    self._performance.clear()
+                self._performance[key] = (time.monotonic(), answer)
+        return answer
+
+    def traffic(self, model: str | None = None, seconds: int = 3600, buckets: int = 60) -> dict[str, Any]:
+        """Calls, errors and latencies over time, ascending and ending at the newest call."""
+        return models_query.traffic(self._database, model, seconds, buckets)
