@@ -6,6 +6,7 @@ import typer
 
 from modelspan.cli import demo as _demo
 from modelspan.cli import doctor as _doctor
+from modelspan.cli import up as _up
 
 app = typer.Typer(
     name="modelspan",
@@ -29,3 +30,4 @@ def main() -> None:
 
 app.command("demo", epilog=_demo.EPILOG)(_demo.demo)
 app.command("doctor", epilog=_doctor.EPILOG)(_doctor.doctor)
+app.command("up", epilog=_up.EPILOG)(_up.up)
