@@ -6,6 +6,7 @@ import typer
 
 from modelspan.cli import demo as _demo
 from modelspan.cli import doctor as _doctor
+from modelspan.cli import reference as _reference
 from modelspan.cli import up as _up
 
 app = typer.Typer(
@@ -31,3 +32,4 @@ def main() -> None:
 app.command("demo", epilog=_demo.EPILOG)(_demo.demo)
 app.command("doctor", epilog=_doctor.EPILOG)(_doctor.doctor)
 app.command("up", epilog=_up.EPILOG)(_up.up)
+app.add_typer(_reference.app, name="reference")

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 Edges = NDArray[np.float64]
 
 _CONSTANT_HALF_WIDTH = (1e-6, 1e-3, 0.5)
-"""Half the width of a constant's own bin: least and usual share of its size; and the most of all, so that the next
-integer falls outside."""
+"""Half the width of a constant's own bin: least and usual share of its size; the most, to leave out the next
+integer."""
 
 
 def choose_edges(values: Edges, bins: int) -> Edges:

@@ -27,8 +27,8 @@ class FeatureReference:
     name: str
     kind: Literal["numeric", "categorical"]
     edges: NDArray[np.float64]
-    """Inner edges, strictly increasing, shape ``(bins - 1,)``, empty if categorical; the bins are ``(-inf, e1], (e1, e2], …,
-    (ek, inf)``."""
+    """Inner edges, strictly increasing, shape ``(bins - 1,)``; empty if categorical.
+    The bins are ``(-inf, e1], (e1, e2], …, (ek, inf)``."""
     levels: tuple[str, ...]
     """Categories that have a count of their own; empty for a numeric column."""
     labels: tuple[str, ...]

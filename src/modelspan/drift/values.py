@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,57 +13,60 @@ MISSING: Final = "(missing)"
 MAX_LEVEL_CHARACTERS: Final = 100
 """A longer text is no category; it also must not be hashed on every call."""
 _EXACT_INTEGERS: Final = 2.0**53
+_NUMPY_NUMBERS: Final = (np.bool, np.integer, np.floating)
+_NUMPY_TIMES: Final = (np.datetime64, np.timedelta64)
 
 
-def number(value: object) -> float:
+def number(value: Any) -> float:
     """The value as a float; NaN for anything that is not a number, infinite ones included by the caller.
 
     Booleans are 0 and 1. Text is no number, even ``"12.5"``: a model would not take it either.
     """
     kind = type(value)
     if kind is float:
-        return value  # type: ignore[return-value]  # `kind is float` narrows for readers, not for mypy
+        return value
     # Not isinstance(): that would read `__class__`, which a hostile object may define.
     if issubclass(kind, int):
         return _float_of_integer(value)
     if issubclass(kind, float):
-        return float.__float__(value)  # type: ignore[arg-type]  # checked by issubclass
-    if issubclass(kind, np.bool | np.integer | np.floating):
-        return float(np.float64(value))  # type: ignore[arg-type]  # a numpy scalar, checked by issubclass
+        return float.__float__(value)
+    if issubclass(kind, _NUMPY_NUMBERS):
+        return float(np.float64(value))
     return math.nan
 
 
-def _float_of_integer(value: object) -> float:
+def _float_of_integer(value: Any) -> float:
     """An integer as a float, NaN beyond the range of floats."""
     try:
-        return int.__float__(value)  # type: ignore[arg-type]  # a subclass of int, by number()
+        return int.__float__(value)
     except OverflowError:
         return math.nan
 
 
-def level(value: object) -> str | None:
+def level(value: Any) -> str | None:
     """The value as the name of a category: None when missing, ``(other)`` when it can't be one.
 
     Whole floats read as integers, because one missing value turns a column of integers into floats.
     """
     kind = type(value)
     if kind is str:
-        return _bounded(value)  # type: ignore[arg-type]  # exact type checked above
+        return _bounded(value)
     if value is None or is_missing_marker(value):
         return None
     if issubclass(kind, str):
         return _bounded(str.__str__(value))
     if issubclass(kind, bytes):
-        return _bounded(bytes.decode(value[: MAX_LEVEL_CHARACTERS * 4], "utf-8", "replace"))  # type: ignore[index]  # bytes
-    if issubclass(kind, bool | np.bool):
+        start = bytes.__getitem__(value, slice(4 * MAX_LEVEL_CHARACTERS + 4))
+        return _bounded(start.decode("utf-8", "replace"))
+    if issubclass(kind, (bool, np.bool)):
         return "True" if value else "False"
     return _number_level(value)
 
 
-def _number_level(value: object) -> str | None:
+def _number_level(value: Any) -> str | None:
     """The name of a number, `(other)` for everything else."""
     kind = type(value)
-    if not issubclass(kind, int | float | np.integer | np.floating):
+    if not issubclass(kind, (int, float, *_NUMPY_NUMBERS)):
         return OTHER
     as_float = number(value)
     if math.isnan(as_float):
@@ -78,11 +81,9 @@ def _bounded(text: str) -> str:
     return text if len(text) <= MAX_LEVEL_CHARACTERS else OTHER
 
 
-def is_missing_marker(value: object) -> bool:
-    """Whether the value is one of pandas' own markers; compared by identity, pandas is never imported."""
+def is_missing_marker(value: Any) -> bool:
+    """Whether the value is NaT or one of pandas' own markers; by identity, pandas is never imported."""
     pandas = sys.modules.get("pandas")
-    if pandas is not None and (
-        value is getattr(pandas, "NA", value) or value is getattr(pandas, "NaT", value)
-    ):
-        return hasattr(pandas, "NA")
-    return type(value) in (np.datetime64, np.timedelta64) and bool(np.isnat(value))  # type: ignore[call-overload]  # same
+    if pandas is not None and any(value is getattr(pandas, name, None) for name in ("NA", "NaT")):
+        return True
+    return issubclass(type(value), _NUMPY_TIMES) and bool(np.isnat(value))
