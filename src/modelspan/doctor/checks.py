@@ -9,6 +9,8 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit, urlunsplit
 
+from sentry_sdk.utils import BadDsn, Dsn
+
 from modelspan.config import LOOPBACK, Config
 from modelspan.errors import ConfigError
 
@@ -16,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SIGNALS = ("traces", "logs", "metrics")
-DEFAULT_ENDPOINT = "http://localhost:4318"
-GRPC_PORT = 4317
+GRPC_PORT, HTTP_PORT = 4317, 4318
 _TOGETHER = ("opentelemetry-api", "opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
 _AGENTS = (
     "opentelemetry-distro",
@@ -53,6 +54,7 @@ class Target:
 
     url: str
     source: str
+    protocol: str = "http/protobuf"
 
     @property
     def shown(self) -> str:
@@ -69,20 +71,23 @@ def mask(url: str) -> str:
 
 
 def targets(config: Config, env: Mapping[str, str], *, argument: bool) -> dict[str, Target]:
-    """The address of each signal, as the exporters resolve it: argument, signal's variable, general one, default."""
+    """The address of each signal as exporters resolve it: argument, own variable, general one, or default."""
     return {signal: _target(config, env, signal, argument=argument) for signal in SIGNALS}
 
 
 def _target(config: Config, env: Mapping[str, str], signal: str, *, argument: bool) -> Target:
+    general, own = "OTEL_EXPORTER_OTLP", f"OTEL_EXPORTER_OTLP_{signal.upper()}"
+    protocol = env.get(f"{own}_PROTOCOL") or env.get(f"{general}_PROTOCOL") or "http/protobuf"
+    path = "" if protocol == "grpc" else f"/v1/{signal}"
     if config.endpoint:
-        source = "argument" if argument else "MODELSPAN_ENDPOINT"
-        return Target(url=f"{config.endpoint.rstrip('/')}/v1/{signal}", source=source)
-    own = f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"
-    if env.get(own):
-        return Target(url=env[own], source=own)
-    base = env.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-    source = "OTEL_EXPORTER_OTLP_ENDPOINT" if base else "default"
-    return Target(url=f"{(base or DEFAULT_ENDPOINT).rstrip('/')}/v1/{signal}", source=source)
+        base, source = config.endpoint, "argument" if argument else "MODELSPAN_ENDPOINT"
+    elif env.get(f"{own}_ENDPOINT"):
+        return Target(url=env[f"{own}_ENDPOINT"], source=f"{own}_ENDPOINT", protocol=protocol)
+    elif env.get(f"{general}_ENDPOINT"):
+        base, source = env[f"{general}_ENDPOINT"], f"{general}_ENDPOINT"
+    else:
+        base, source = f"http://localhost:{GRPC_PORT if protocol == 'grpc' else HTTP_PORT}", "default"
+    return Target(url=f"{base.rstrip('/')}{path}", source=source, protocol=protocol)
 
 
 def check_versions() -> Iterator[Check]:
@@ -115,54 +120,44 @@ def check_settings(env: Mapping[str, str], endpoint: str) -> tuple[Config | None
 
 
 def check_switches(env: Mapping[str, str]) -> Iterator[Check]:
-    """Variables that switch a signal off or ask for a protocol that modelspan does not send."""
+    """Variables that switch a signal off."""
     for variable, (value, effect) in _SWITCHES.items():
         if env.get(variable, "").strip().lower() == value:
             yield Check(
                 name=variable, state="failed", found=f"{value}: it {effect}", todo=f"unset {variable}"
             )
-    protocol = env.get("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
-    if protocol != "http/protobuf":
-        todo = "give the http/protobuf address, usually port 4318, and unset OTEL_EXPORTER_OTLP_PROTOCOL"
-        found = f"{protocol}, but modelspan sends http/protobuf"
-        yield Check(name="protocol", state="note", found=found, todo=todo)
 
 
 def check_targets(found: Mapping[str, Target]) -> Iterator[Check]:
-    """Addresses: where they came from, and whether they look like the gRPC port."""
+    """Addresses: where they came from, and whether the port is the other protocol's."""
     for signal, target in found.items():
-        grpc = urlsplit(target.url).port == GRPC_PORT
+        other, right = (HTTP_PORT, GRPC_PORT) if target.protocol == "grpc" else (GRPC_PORT, HTTP_PORT)
+        wrong = urlsplit(target.url).port == other
         yield Check(
             name=f"{signal} address",
-            state="failed" if grpc else "ok",
-            found=f"{target.shown} (from {target.source})",
-            todo="4317 is the port of OTLP over gRPC; use the one for http, usually 4318" if grpc else "",
+            state="failed" if wrong else "ok",
+            found=f"{target.shown} (from {target.source}, {target.protocol})",
+            todo=f"port {other} speaks the other protocol; {target.protocol} is usually on {right}"
+            if wrong
+            else "",
         )
 
 
 def check_credentials(found: Mapping[str, Target], env: Mapping[str, str], config: Config) -> Check:
     """Credentials must not cross a network in the clear."""
-    headers = bool(config.headers) or any(
-        "OTLP" in name and name.endswith("_HEADERS") for name in env if env[name]
-    )
-    open_hosts = {
-        urlsplit(target.url).hostname
-        for target in found.values()
-        if urlsplit(target.url).scheme == "http"
-        and urlsplit(target.url).hostname not in LOOPBACK
-        and (headers or "@" in urlsplit(target.url).netloc)
-    }
+    urls = [urlsplit(target.url) for target in found.values()]
+    variables = [name for name in env if env[name] and "OTLP" in name and name.endswith("_HEADERS")]
+    secret = [url for url in urls if config.headers or variables or "@" in url.netloc]
+    open_hosts = {url.hostname for url in secret if url.scheme == "http" and url.hostname not in LOOPBACK}
     if open_hosts and not config.insecure:
         todo = "use https, or set MODELSPAN_INSECURE=true if the network is private"
         hosts = ", ".join(sorted(map(str, open_hosts)))
         return Check(name="credentials", state="failed", found=f"sent over plain http to {hosts}", todo=todo)
-    return Check(name="credentials", state="ok", found="present, protected" if headers else "none set")
+    return Check(name="credentials", state="ok", found="present, protected" if secret else "none set")
 
 
 def check_sentry(config: Config) -> Check:
     """The Sentry DSN, if there is one: does it parse?"""
-    from sentry_sdk.utils import BadDsn, Dsn
-
     if not config.sentry_dsn:
         return Check(name="sentry", state="ok", found="no DSN: exceptions go by OTLP only")
     try:
@@ -192,5 +187,5 @@ def check_agents(env: Mapping[str, str]) -> Check:
         seen.append("auto-instrumentation in PYTHONPATH")
     if not seen:
         return Check(name="other agents", state="ok", found="none seen")
-    todo = "if its providers are set first, modelspan hands them spans and logs: check that they export to where you look"
+    todo = "providers set before the first prediction are used and never replaced: see where theirs export to"
     return Check(name="other agents", state="note", found=", ".join(seen), todo=todo)

@@ -23,7 +23,7 @@ from modelspan.delivery import logs
 from modelspan.delivery.accounting import Ledger
 from modelspan.delivery.exporters import exporter_factory
 from modelspan.delivery.outbox import Outbox
-from modelspan.doctor.checks import Check
+from modelspan.doctor.checks import Check, mask
 from modelspan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,11 +57,14 @@ def send_one(signal: str, config: Config, env: Mapping[str, str]) -> tuple[Check
         return Check(name=name, state="failed", found=str(error), todo="correct that variable"), []
     if factory is None:
         return Check(name=name, state="failed", found="switched off", todo="unset OTEL_..._EXPORTER=none"), []
-    with _watched_http() as responses, _overheard() as said:
+    failures: list[str] = []
+    with _overheard() as overheard, _watched_http(failures) as responses:
         accepted = _SENDERS[signal](factory)
     skews = [skew for response, at in responses if (skew := _skew(response, at)) is not None]
     last = responses[-1][0] if responses else None
-    return _judge(name, signal, last, "; ".join(dict.fromkeys(said)), accepted=accepted), skews
+    return _judge(
+        name, signal, last, "; ".join(dict.fromkeys(failures or overheard)), accepted=accepted
+    ), skews
 
 
 def clock_skew(skews: list[float]) -> Check:
@@ -155,14 +158,18 @@ _SENDERS = {"traces": _send_span, "logs": _send_log, "metrics": _send_metric}
 
 
 @contextmanager
-def _watched_http() -> Iterator[list[tuple[Any, float]]]:
-    """Every HTTP answer that the exporters get, with the time; they themselves tell only success or failure."""
+def _watched_http(said: list[str]) -> Iterator[list[tuple[Any, float]]]:
+    """Every HTTP answer that exporters get, with its time; they themselves tell only success or failure."""
     seen: list[tuple[Any, float]] = []
     send = requests.adapters.HTTPAdapter.send
 
     @functools.wraps(send)
     def watched(*args: Any, **kwargs: Any) -> Any:
-        response = send(*args, **kwargs)
+        try:
+            response = send(*args, **kwargs)
+        except requests.RequestException as error:
+            said.append(f"no answer from {mask(args[1].url)}: {_innermost(error)}")
+            raise
         seen.append((response, time.time()))
         return response
 
@@ -190,6 +197,13 @@ def _overheard() -> Iterator[list[str]]:
     finally:
         logger.removeHandler(ear)
         logger.propagate = propagate
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The first cause: "connection refused", without the layers around it."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return error
 
 
 def _skew(response: Any, at: float) -> float | None:
