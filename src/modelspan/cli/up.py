@@ -54,16 +54,14 @@ def up(
     """Run the local backend: OTLP receiver, storage, web page."""
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
-        from modelspan.viewer.security import is_loopback
+        from modelspan.viewer.security import require_loopback
         from modelspan.viewer.serve import Backend, BackendConfig
     except ModuleNotFoundError as error:
         errors.print(escape(f"modelspan up needs {error.name}: pip install 'modelspan[viewer]'"))
         raise typer.Exit(1) from None
     try:
-        if not is_loopback(host) and not allow_remote:
-            raise ConfigError(
-                f"host={host} is reachable by others; add --allow-remote and --token, or use 127.0.0.1"
-            )
+        if not allow_remote:
+            require_loopback(host)
         config = BackendConfig(
             data=data or data_folder(os.environ), host=host, port=port, otlp_port=otlp_port, token=token,
             keep_days=keep_days, max_bytes=parse_size(max_size),

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request
 
-from modelspan.viewer.queries import Queries
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modelspan.viewer.queries import Queries
 
 _TRUE, _FALSE = ("1", "true", "yes"), ("0", "false", "no", "")
 
 
-class BadParameter(ValueError):
+class ParameterError(ValueError):
     """A parameter of the address is wrong; the message says which, and what it may be."""
 
 
@@ -45,7 +47,7 @@ def build_api(queries: Queries, health: Callable[[], Response]) -> Blueprint:
         api.add_url_rule(f"/api/{name}", name, _view(route))
     api.add_url_rule("/api/traces/<trace_id>", "trace", lambda trace_id: _trace(queries, trace_id))
     api.add_url_rule("/healthz", "health", health)
-    api.register_error_handler(BadParameter, lambda error: answer({"error": str(error)}, 400))
+    api.register_error_handler(ParameterError, lambda error: answer({"error": str(error)}, 400))
     return api
 
 
@@ -68,7 +70,7 @@ def _whole(name: str, default: int, most: int = 1000) -> int:
         return default
     if given.isascii() and given.isdigit() and len(given) <= len(str(most)) and 1 <= int(given) <= most:
         return int(given)
-    raise BadParameter(f"{name}={given[:80]} is not a whole number from 1 to {most}")
+    raise ParameterError(f"{name}={given[:80]} is not a whole number from 1 to {most}")
 
 
 def _seconds(name: str) -> float | None:
@@ -81,11 +83,11 @@ def _seconds(name: str) -> float | None:
         value = math.nan
     if math.isfinite(value) and 0 <= value <= time.time() * 2:
         return value
-    raise BadParameter(f"{name}={given[:80]} is not a time in Unix seconds")
+    raise ParameterError(f"{name}={given[:80]} is not a time in Unix seconds")
 
 
 def _flag(name: str) -> bool:
     given = request.args.get(name, "").lower()
     if given in _TRUE or given in _FALSE:
         return given in _TRUE
-    raise BadParameter(f"{name}={given[:80]} is not 0, 1, true or false")
+    raise ParameterError(f"{name}={given[:80]} is not 0, 1, true or false")

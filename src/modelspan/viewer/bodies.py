@@ -1,7 +1,7 @@
 """Bodies of OTLP/HTTP requests and answers: inflate within a bound, parse, encode.
 
-Source: OTLP specification 1.9, sections "OTLP/HTTP Request" and "OTLP/HTTP Response"; the JSON encoding differs
-from protobuf's own: trace and span ids are hex.
+Source: OTLP specification 1.9, sections "OTLP/HTTP Request" and "OTLP/HTTP Response". Its JSON differs from
+protobuf's own in that trace and span ids are hex.
 """
 
 from __future__ import annotations

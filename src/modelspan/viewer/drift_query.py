@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from modelspan import semconv
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from modelspan.viewer.queries import Database
 
 HISTORY: Final = 200
@@ -96,7 +97,7 @@ def open_features(database: Database, model: str | None, version: str | None) ->
 
 
 def alerts(database: Database, model: str | None) -> dict[str, Any]:
-    """Alarms from the newest 2,000 events: WARN opens one, INFO closes it; of several replicas the last one speaks."""
+    """Alarms from the newest 2,000 events: WARN opens one, INFO closes it; the last replica speaks."""
     finished: list[dict[str, Any]] = []
     opened: dict[tuple[str, str, str], dict[str, Any]] = {}
     for row in database.rows(_ALARMS, (semconv.DRIFT_EVENT.name, model, MAX_EVENTS)):

@@ -39,7 +39,7 @@ def bind(host: str, port: int, option: str) -> socket.socket:
             else error.strerror
         )
         raise ConfigError(
-            f"port {port} of {host} cannot be used: {taken}; stop what holds it, or choose another with {option}"
+            f"port {port} of {host} cannot be used: {taken}; stop what holds it, or use another {option}"
         ) from error
     return bound
 

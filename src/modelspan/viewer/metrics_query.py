@@ -12,7 +12,8 @@ MAX_SERIES: Final = 500
 """Series of one metric in an answer, those with the latest points first."""
 
 _NAMES: Final = """
-SELECT name, MIN(unit) AS unit, MIN(kind) AS kind FROM series WHERE ?1 IS NULL OR model = ?1 GROUP BY name ORDER BY name"""
+SELECT name, MIN(unit) AS unit, MIN(kind) AS kind FROM series WHERE ?1 IS NULL OR model = ?1
+GROUP BY name ORDER BY name"""
 _SERIES: Final = """
 SELECT * FROM series WHERE name = ?1 AND (?2 IS NULL OR model = ?2) ORDER BY seen DESC, id LIMIT ?3"""
 _POINTS: Final = """
@@ -28,7 +29,7 @@ def names(database: Database, model: str | None) -> dict[str, Any]:
 def series(
     database: Database, name: str, model: str | None, since: float | None, limit: int
 ) -> dict[str, Any]:
-    """The series of one metric, with the newest `limit` points of each, ascending; counters are not turned to rates."""
+    """The series of one metric and the newest `limit` points of each, ascending; counters stay counts."""
     since_ns = int((since or 0.0) * 1e9)
     found = database.rows(_SERIES, (name, model, MAX_SERIES))
     return {

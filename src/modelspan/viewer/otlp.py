@@ -13,6 +13,8 @@ from typing import Any, Final
 from modelspan import semconv
 
 MAX_INT: Final = 2**63 - 1
+TRACE_ID_BYTES: Final = 16
+SPAN_ID_BYTES: Final = 8
 _KINDS: Final = ("unspecified", "internal", "server", "client", "producer", "consumer")
 _ERROR: Final = 2
 _NON_FINITE: Final = {math.inf: "Infinity", -math.inf: "-Infinity"}
@@ -117,7 +119,7 @@ def decode_traces(message: Any) -> Batch:
         resource = add_resource(batch, group.resource)
         for scope in group.scope_spans:
             for span in scope.spans:
-                if len(span.trace_id) != 16 or len(span.span_id) != 8:
+                if len(span.trace_id) != TRACE_ID_BYTES or len(span.span_id) != SPAN_ID_BYTES:
                     batch.reject("a span needs a trace id of 16 bytes and a span id of 8")
                     continue
                 batch.spans.append(_span(span, scope.scope.name, resource))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from modelspan import semconv
 from modelspan.viewer.otlp import (
@@ -20,6 +19,9 @@ from modelspan.viewer.otlp import (
     text,
     to_json,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 _NO_RECORDED_VALUE: Final = 1
 Point = tuple[float | None, int | None, str | None, str | None]

@@ -60,7 +60,7 @@ class Joined:
 
 
 def performance(database: Database, model: str | None, version: str | None, windows: int) -> dict[str, Any]:
-    """Overall and per window of prediction time, over the newest 200,000 predictions; feedback counts once."""
+    """Overall and per window of prediction time; the newest 200,000 predictions, the latest feedback each."""
     model, version = latest(database, model, version)
     rows = _joined(database, model, version)
     positive = _positive(rows)

@@ -8,15 +8,17 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from modelspan.viewer import drift_query, metrics_query, models_query, performance_query, traces_query
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
 BUSY_SECONDS: Final = 5.0
 PERFORMANCE_SECONDS: Final = 2.0
-"""How long an answer about performance is reused: it reads up to 200,000 rows and the page asks every few seconds."""
+"""How long an answer about performance is reused: it reads up to 200,000 rows, and the page asks often."""
 
 
 class Database:
@@ -73,7 +75,7 @@ class Queries:
         return models_query.models(self._database, self.performance)
 
     def traces(self, model: str | None = None, limit: int = 50, errors: bool = False) -> dict[str, Any]:
-        """The newest traces, each described by its modelspan span, else by its root; `errors` keeps failed ones."""
+        """The newest traces, described by their modelspan span, else the root; `errors` keeps failed ones."""
         return traces_query.traces(self._database, model, limit, errors=errors)
 
     def trace(self, trace_id: str) -> dict[str, Any] | None:
@@ -99,10 +101,10 @@ class Queries:
         return metrics_query.series(self._database, name, model, since, limit)
 
     def drift(self, model: str | None = None, version: str | None = None) -> dict[str, Any]:
-        """The newest drift report of every feature, the largest PSI first, with both histograms and its history.
+        """The newest drift report of every feature, the largest PSI first, with histograms and history.
 
-        Without a model, the one seen most recently; without a version, its latest. With several replicas the newest
-        report stands: sums over the fleet are Prometheus' job.
+        Without a model, the one seen most recently; without a version, its latest. With several replicas the
+        newest report stands: sums over the fleet are Prometheus' job.
         """
         return drift_query.drift(self._database, model, version)
 

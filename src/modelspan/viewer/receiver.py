@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from flask import Flask, Response, request
 
@@ -16,6 +15,9 @@ from modelspan.viewer.bodies import Refused
 from modelspan.viewer.otlp import Batch, decode_logs, decode_traces
 from modelspan.viewer.otlp_metrics import decode_metrics
 from modelspan.viewer.storage import Backlog, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STORE_SECONDS: Final = 8.0
 """Wait for a commit; exporters give up after 10 s."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import sqlite3
 
 STEP_ROWS: Final = 2_000
 STEP_PAGES: Final = 1_000
 _TIMES: Final = {"spans": "start_ns", "logs": "time_ns", "points": "time_ns"}
 _OLDEST: Final = {table: f"SELECT MIN({time}) FROM {table}" for table, time in _TIMES.items()}  # noqa: S608 - our names
 _DELETE: Final = {
-    table: f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE {time} < ? ORDER BY {time} LIMIT ?)"  # noqa: S608 - our names
+    table: (
+        f"DELETE FROM {table} WHERE id IN "  # noqa: S608 - our names
+        f"(SELECT id FROM {table} WHERE {time} < ? ORDER BY {time} LIMIT ?)"
+    )
     for table, time in _TIMES.items()
 }
 _UNSEEN: Final = ("DELETE FROM series WHERE seen < ?", "DELETE FROM resources WHERE seen < ?")

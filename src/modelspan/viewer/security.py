@@ -1,4 +1,4 @@
-"""Who may talk to the backend: this machine only, or holders of a token; and what a browser may do with the page."""
+"""Who may talk to the backend: this machine only, or holders of a token."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import hashlib
 import hmac
 import ipaddress
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
 
 from flask import Flask, Response, redirect, request
-from werkzeug.wrappers import Response as BaseResponse
 
 from modelspan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as BaseResponse
 
 MIN_TOKEN: Final = 16
 COOKIE: Final = "modelspan_session"
@@ -35,6 +37,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def require_loopback(host: str) -> None:
+    """Raise ConfigError if the address is reached from other machines."""
+    if not is_loopback(host):
+        raise ConfigError(
+            f"host={host} is reachable by others; add --allow-remote and --token, or use 127.0.0.1"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """The rule for every request of both ports."""
@@ -45,7 +55,7 @@ class Access:
     def __post_init__(self) -> None:
         if self.token and len(self.token) < MIN_TOKEN:
             raise ConfigError(
-                f"token has {len(self.token)} characters, it needs {MIN_TOKEN}; make one with openssl rand -hex 16"
+                f"token has {len(self.token)} characters and needs {MIN_TOKEN}; openssl rand -hex 16 makes it"
             )
         if not is_loopback(self.host) and not self.token:
             raise ConfigError(
@@ -62,8 +72,8 @@ class Access:
 def protect(app: Flask, access: Access) -> None:
     """Check every request of `app` before its other handlers, and put the security headers on every answer.
 
-    The page sets a content security policy of its own, with the hashes of its inline scripts; every other answer
-    may load nothing.
+    The page sets a content security policy of its own, with the hashes of its inline scripts; every other
+    answer may load nothing.
     """
 
     def check() -> BaseResponse | None:

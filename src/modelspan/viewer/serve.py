@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response
 
@@ -19,6 +19,9 @@ from modelspan.viewer.receiver import Counts, build_receiver
 from modelspan.viewer.retention import Keep
 from modelspan.viewer.security import Access, protect
 from modelspan.viewer.storage import MAX_WAITING, Writer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _RECEIVER_THREADS = MAX_WAITING + 8
 """More than may wait for the writer: the rest say 503 at once instead of hanging."""

@@ -11,12 +11,15 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import Future
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from modelspan.viewer import schema
-from modelspan.viewer.otlp import Batch
 from modelspan.viewer.retention import Keep, sweep
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from modelspan.viewer.otlp import Batch
 
 logger = logging.getLogger("modelspan.viewer")
 
@@ -29,12 +32,13 @@ GROUP_ROWS: Final = 20_000
 SWEEP_SECONDS: Final = 5.0
 BUSY_SWEEP_SECONDS: Final = 0.1
 
-_SPANS: Final = (
-    f"INSERT OR IGNORE INTO spans VALUES (NULL{',?' * 21})"  # a client that retries sends spans twice
+# A client that retries sends its spans twice: the second ones are ignored.
+_SPANS: Final = "INSERT OR IGNORE INTO spans VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_LOGS: Final = "INSERT INTO logs VALUES (NULL,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+_POINTS: Final = "INSERT INTO points VALUES (NULL,?,?,?,?,?,?,?)"
+_SERIES: Final = (
+    "INSERT INTO series VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET seen = excluded.seen"
 )
-_LOGS: Final = f"INSERT INTO logs VALUES (NULL{',?' * 18})"
-_POINTS: Final = f"INSERT INTO points VALUES (NULL{',?' * 7})"
-_SERIES: Final = f"INSERT INTO series VALUES (?{',?' * 8}) ON CONFLICT(id) DO UPDATE SET seen = excluded.seen"
 _RESOURCES: Final = "INSERT INTO resources VALUES (?,?,?) ON CONFLICT(id) DO UPDATE SET seen = excluded.seen"
 
 

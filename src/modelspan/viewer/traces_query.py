@@ -34,7 +34,8 @@ FROM spans WHERE trace_id = ?1
 ORDER BY operation IS NULL, model IS NOT ?2, NOT error, parent_span_id IS NOT NULL, start_ns LIMIT 1"""
 _SPANS: Final = """
 SELECT spans.*, resources.attributes AS resource_attributes
-FROM spans LEFT JOIN resources ON resources.id = spans.resource WHERE trace_id = ? ORDER BY start_ns, spans.id LIMIT ?"""
+FROM spans LEFT JOIN resources ON resources.id = spans.resource
+WHERE trace_id = ? ORDER BY start_ns, spans.id LIMIT ?"""
 _LOG_FILTERS: Final = {
     "trace_id": "trace_id = ? AND trace_id <> ''",
     "model": "model = ?",
