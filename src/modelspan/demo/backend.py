@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -10,11 +12,13 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
@@ -39,7 +43,7 @@ class Backend:
             return None
         address = f"{self.page}{path}?{urllib.parse.urlencode(query)}"
         try:
-            with urllib.request.urlopen(address, timeout=_ASK_SECONDS) as answer:  # noqa: S310 - our own http address
+            with urllib.request.urlopen(address, timeout=_ASK_SECONDS) as answer:  # noqa: S310 - our own child
                 return json.load(answer)
         except (OSError, ValueError):
             return None
@@ -47,37 +51,37 @@ class Backend:
 
 @contextmanager
 def local_backend(*, port: int, otlp_port: int, data: Path | None) -> Iterator[Backend]:
-    """Run `modelspan up` for the length of the block.
+    """Run `modelspan up` for the length of the block; a port of 0 takes a free one.
 
     Raises:
         BackendError: If it ends or says nothing within `START_SECONDS`.
     """
-    backend = Backend(endpoint=f"http://127.0.0.1:{otlp_port}", page=f"http://127.0.0.1:{port}")
     command = [sys.executable, "-m", "modelspan", "up", f"--port={port}", f"--otlp-port={otlp_port}"]
     command += [f"--data={data}"] if data else []
-    with tempfile.TemporaryFile("w+") as said:
+    with tempfile.TemporaryFile() as said:
         # A session of its own: Ctrl-C must reach us first, so that the last telemetry still has a receiver.
         process = subprocess.Popen(  # noqa: S603 - our own module
             command, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
-            _wait_until_ready(process, backend, said)
-            yield backend
+            yield _announced(process, said.fileno())
         finally:
             _stop(process)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], backend: Backend, said: Any) -> None:
+def _announced(process: subprocess.Popen[bytes], said: int) -> Backend:
+    """Wait for the child's own words: another `modelspan up` may already answer on the port we asked for."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        if process.poll() is not None:
-            said.seek(0)
-            raise BackendError(said.read().strip() or f"modelspan up ended with status {process.returncode}")
-        health = backend.ask("/healthz")
-        if isinstance(health, dict) and health.get("pid", process.pid) == process.pid:
-            return
-        time.sleep(0.1)
-    raise BackendError(f"modelspan up did not answer on {backend.page} within {START_SECONDS:g} s")
+        ended = process.poll() is not None
+        text = os.pread(said, 65_536, 0).decode(errors="replace")
+        if ended:
+            raise BackendError(text.strip() or f"modelspan up ended with status {process.returncode}")
+        addresses = dict(re.findall(r"\b(page|OTLP)\b.*?(https?://\S+)", text))
+        if len(addresses) == 2:  # noqa: PLR2004 - both of them
+            return Backend(endpoint=addresses["OTLP"], page=addresses["page"].rstrip("/"))
+        time.sleep(0.05)
+    raise BackendError(f"modelspan up did not say where it listens within {START_SECONDS:g} s")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

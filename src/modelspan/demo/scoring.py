@@ -18,6 +18,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from modelspan.drift.reference import Reference
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -66,6 +68,12 @@ def auc(pipeline: Pipeline, frame: pd.DataFrame) -> float:
     """Area under the ROC curve: 0.5 is guessing."""
     scores = pipeline.predict_proba(frame.drop(columns=TARGET))[:, 1]
     return float(roc_auc_score(frame[TARGET] == "bad", scores))
+
+
+def reference(pipeline: Pipeline, frame: pd.DataFrame) -> Reference:
+    """What the features and the score look like on data that the model has not learned from."""
+    scores = pipeline.predict_proba(frame.drop(columns=TARGET))[:, 1]
+    return Reference.build(frame, score=scores.tolist(), target=TARGET, model=MODEL, version=VERSION)
 
 
 class CreditService:

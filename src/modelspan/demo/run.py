@@ -1,0 +1,190 @@
+"""The demo itself: train, start the backend, serve a compressed day, say what was found."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import modelspan
+from modelspan.demo import scoring
+from modelspan.demo.backend import Backend, local_backend
+from modelspan.demo.display import Running, Tally
+from modelspan.demo.findings import alarms, delivery, summary, wait_for_arrival
+from modelspan.demo.traffic import Traffic
+from modelspan.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from rich.console import Console
+
+LOG_FEATURES = ("credit_amount", "purpose", "duration_months", "checking_account")
+WINDOW = 400
+"""Rows of a drift window: small, so that a day of 20 s holds several on each side of the change."""
+MIN_SECONDS = 5.0
+_STAY_PAUSE = 0.5
+_POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSettings:
+    """What `modelspan demo` was told.
+
+    Raises:
+        ConfigError: If the day is too short.
+    """
+
+    seconds: float = 60.0
+    stay: bool = True
+    """Go on with a trickle of traffic until Ctrl-C."""
+    port: int = 8050
+    otlp_port: int = 4318
+    data: Path | None = None
+    seed: int = 1
+    endpoint: str = ""
+    """OTLP address to use in place of our own backend."""
+
+    def __post_init__(self) -> None:
+        if not MIN_SECONDS <= self.seconds <= 86_400:  # noqa: PLR2004 - a real day
+            raise ConfigError(
+                f"seconds={self.seconds:g} is no length for the day; choose from {MIN_SECONDS:g} to 86400"
+            )
+
+
+def run(settings: DemoSettings, console: Console) -> None:
+    """Serve the day, then stay until Ctrl-C when asked to.
+
+    Raises:
+        BackendError: If `modelspan up` does not start, for example because a port is taken.
+    """
+    with _backend(settings) as backend:
+        console.print(
+            f"Page: {backend.page or 'none, because --endpoint names another backend'}", highlight=False
+        )
+        day = _prepare(settings, backend, console)
+        try:
+            _serve(day, console)
+            modelspan.flush(timeout=10)
+            wait_for_arrival(backend, day.tally)
+            console.print(summary(backend, day.tally, delivery()))
+            if settings.stay:
+                _stay(day, console)
+        finally:
+            modelspan.shutdown(timeout=5)
+
+
+@contextmanager
+def _backend(settings: DemoSettings) -> Iterator[Backend]:
+    if settings.endpoint:
+        yield Backend(endpoint=settings.endpoint)
+        return
+    with local_backend(port=settings.port, otlp_port=settings.otlp_port, data=settings.data) as backend:
+        yield backend
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """Everything that serving the day needs."""
+
+    predict: Callable[[Any], Any]
+    traffic: Traffic
+    tally: Tally
+    backend: Backend
+
+
+def _prepare(settings: DemoSettings, backend: Backend, console: Console) -> Day:
+    halves = scoring.split(scoring.load(), settings.seed)
+    pipeline = scoring.train(halves.train)
+    console.print(
+        f"Model: {scoring.MODEL} {scoring.VERSION}, logistic regression on {len(halves.train)} German credits, "
+        f"AUC {scoring.auc(pipeline, halves.held_out):.3f} on {len(halves.held_out)} held-out ones",
+        highlight=False,
+    )
+    modelspan.configure(
+        service_name=scoring.SERVICE,
+        service_version=scoring.VERSION,
+        environment="demo",
+        endpoint=backend.endpoint,
+        metric_interval_seconds=1.0,
+        capture_logs="WARNING",
+    )
+    monitored = modelspan.monitor(
+        model=scoring.MODEL,
+        version=scoring.VERSION,
+        task="binary",
+        classes=scoring.CLASSES,
+        reference=scoring.reference(pipeline, halves.held_out),
+        log_features=LOG_FEATURES,
+        drift_window=WINDOW,
+    )
+    service = scoring.CreditService(pipeline, seed=settings.seed)
+    return Day(
+        predict=monitored(service.predict_proba),
+        traffic=Traffic(halves.held_out, seed=settings.seed),
+        tally=Tally(day_seconds=settings.seconds),
+        backend=backend,
+    )
+
+
+def _serve(day: Day, console: Console) -> None:
+    start = arrival = day.tally.started
+    with _watched(day) as seen, Running(console) as running:
+        while (progress := (time.monotonic() - start) / day.tally.day_seconds) < 1:
+            _call(day, progress)
+            running.show(progress, day.tally.line(seen[-1]))
+            arrival += day.traffic.wait(progress)
+            now = time.monotonic()
+            arrival = max(arrival, now - 1.0)  # behind by more than a second: forget it, do not burst
+            time.sleep(max(0.0, arrival - now))
+
+
+def _call(day: Day, progress: float) -> None:
+    request = day.traffic.request(progress)
+    try:
+        day.predict(request.frame)
+    except ValueError:
+        day.tally.errors += 1
+        day.tally.failing_trace = _last_id().partition("-")[0]
+    else:
+        day.traffic.answered(request, _last_id(), progress)
+    day.tally.calls += 1
+    day.tally.predictions += len(request.frame)
+    for outcome in day.traffic.due(progress):
+        modelspan.feedback(outcome.prediction_id, outcome=outcome.label, row=outcome.row)
+        day.tally.outcomes += 1
+
+
+def _last_id() -> str:
+    prediction = modelspan.current_prediction()
+    return prediction.id if prediction else ""
+
+
+def _stay(day: Day, console: Console) -> None:
+    console.print(f"A trickle of traffic goes on; Ctrl-C ends it. {day.backend.page}", highlight=False)
+    while True:
+        _call(day, progress=1.0)
+        time.sleep(_STAY_PAUSE)
+
+
+@contextmanager
+def _watched(day: Day) -> Iterator[list[int | None]]:
+    """How many alarms the backend has, asked once a second from a thread of its own."""
+    counts: list[int | None] = [None]
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_POLL_SECONDS):
+            found = alarms(day.backend, day.tally.started_at)
+            counts.append(None if found is None else len(found))
+
+    thread = threading.Thread(target=watch, name="demo-alarms", daemon=True)
+    thread.start()
+    try:
+        yield counts
+    finally:
+        over.set()
+        thread.join(timeout=10)
