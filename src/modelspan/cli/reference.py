@@ -92,9 +92,7 @@ def _errors_in_one_line() -> Iterator[None]:
     except ConfigError as wrong:
         _leave(str(wrong))
     except OSError as unwritable:
-        _leave(
-            f"file={unwritable.filename!r} can't be used ({unwritable.strerror}); check the path and its rights"
-        )
+        _leave(f"file={unwritable.filename!r} can't be written ({unwritable.strerror}); choose another path")
 
 
 def _leave(message: str) -> NoReturn:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelspan.drift.columns import Columns, column_kind
+from modelspan.drift.columns import Columns, column_kind, listed
 from modelspan.drift.edges import choose_edges
 from modelspan.drift.feature import (
     FeatureReference,
@@ -53,7 +53,7 @@ def chosen_features(
     """
     for name in (*left_out, *(features or ())):
         if name not in columns:
-            raise ConfigError(f"column={name!r} is not in the data; it has {', '.join(columns)}")
+            raise ConfigError(f"column={name!r} is not in the data; it has {listed(columns)}")
     clash = sorted(set(left_out) & set(features or ()))
     if clash:
         raise ConfigError(f"features={clash} are also the target or the score; name each column once")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from modelspan.errors import ConfigError
 
 Columns: TypeAlias = dict[str, Values]
 
+_LISTED = 20
 _READERS = {".csv": "read_csv", ".parquet": "read_parquet"}
 
 
@@ -48,7 +50,8 @@ def _rows(columns: Columns) -> int:
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         raise ConfigError(
-            f"columns differ in length ({_some(lengths.items())}); pass one value per row in each"
+        shown = listed(f"{name} has {count}" for name, count in lengths.items())
+        raise ConfigError(f"columns differ in length ({shown}); pass one value per row in each")
         )
     rows = next(iter(lengths.values()), 0)
     if not rows:
@@ -56,10 +59,10 @@ def _rows(columns: Columns) -> int:
     return rows
 
 
-def _some(items: Iterable[object]) -> str:
-    """The first few items, for a message."""
-    shown = [str(item) for item in items]
-    return ", ".join(shown[:5]) + (", …" if len(shown) > 5 else "")  # noqa: PLR2004 - as many as fit a line
+def listed(names: Iterable[str]) -> str:
+    """The first names, as many as fit a message."""
+    shown = list(itertools.islice(names, _LISTED + 1))
+    return ", ".join(shown[:_LISTED]) + (", …" if len(shown) > _LISTED else "")
 
 
 def _read_file(path: Path) -> Any:

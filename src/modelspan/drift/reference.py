@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelspan.drift import build as building
-from modelspan.drift.columns import Columns, column_kind, read_columns
+from modelspan.drift.columns import Columns, column_kind, listed, read_columns
 from modelspan.drift.compare import DriftReport, FeatureDrift, compare_counts
 from modelspan.drift.feature import FeatureReference, categorical_feature, numeric_feature
 from modelspan.drift.reference_file import Document, read_document, write_document
@@ -146,7 +146,7 @@ class Reference:
         absent = [name for name in self.features if name not in columns]
         if absent:
             raise ConfigError(
-                f"columns={absent} of the reference are not in the data; it has {', '.join(columns)}"
+                f"columns={absent} of the reference are not in the data; it has {listed(columns)}"
             )
         drifts = [compare_counts(f, f.count(columns[name])) for name, f in self.features.items()]
         if score is not None:
@@ -176,7 +176,7 @@ def _scores(columns: Columns, score: str | Sequence[float], used: Columns, rows:
             f"column={building.SCORE!r} has the name of the model's score; rename it, or pass it as score="
         )
     if isinstance(score, str) and score not in columns:
-        raise ConfigError(f"score={score!r} is not in the data; it has {', '.join(columns)}")
+        raise ConfigError(f"score={score!r} is not in the data; it has {listed(columns)}")
     values, count = read_columns({building.SCORE: columns[score] if isinstance(score, str) else score})
     if count != rows:
         raise ConfigError(f"score has {count} values for {rows} rows; pass one for each row of the data")

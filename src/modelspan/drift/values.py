@@ -24,7 +24,7 @@ def number(value: Any) -> float:
     """
     kind = type(value)
     if kind is float:
-        return value
+        return float(value)
     # Not isinstance(): that would read `__class__`, which a hostile object may define.
     if issubclass(kind, int):
         return _float_of_integer(value)
