@@ -49,10 +49,8 @@ def _rows(columns: Columns) -> int:
     """The common length of the columns, at least 1."""
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
-        raise ConfigError(
         shown = listed(f"{name} has {count}" for name, count in lengths.items())
         raise ConfigError(f"columns differ in length ({shown}); pass one value per row in each")
-        )
     rows = next(iter(lengths.values()), 0)
     if not rows:
         raise ConfigError(f"data has {rows} rows and {len(columns)} columns; pass a table that is not empty")
