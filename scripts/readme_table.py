@@ -1,0 +1,88 @@
+"""Write the tables of what is emitted and of the settings into README.md, from semconv.py and config.py.
+
+Run:  python scripts/readme_table.py            writes README.md
+      python scripts/readme_table.py --check    status 1 when README.md is out of date
+"""
+
+import ast
+import dataclasses
+import itertools
+import sys
+from pathlib import Path
+
+from modelspan import config, semconv
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def emitted() -> str:
+    """What leaves the process, in Markdown."""
+    rows = [
+        ("span", "`{operation} {model}`", "", "One call: its duration, its status, and which model it was.")
+    ]
+    rows += [("log event", f"`{event.name}`", "", event.description) for event in semconv.EVENTS]
+    rows += [(metric.kind, f"`{metric.name}`", metric.unit, metric.description) for metric in semconv.METRICS]
+    attributes = ", ".join(f"`{name}`" for name in semconv.ATTRIBUTES)
+    return f"{_table(('signal', 'name', 'unit', 'meaning'), rows)}\n\nAttributes: {attributes}."
+
+
+def settings() -> str:
+    """What `configure()` takes, in Markdown; the meaning is the docstring below each field."""
+    meanings = _docstrings()
+    variables = {setting: f"`{variable}`" for variable, setting in config.ENVIRONMENT.items()}
+    rows = [
+        (f"`{field.name}`", variables.get(field.name, ""), _default(field), meanings.get(field.name, ""))
+        for field in dataclasses.fields(config.Config)
+    ]
+    return _table(("setting", "variable", "default", "meaning"), rows)
+
+
+def _docstrings() -> dict[str, str]:
+    tree = ast.parse(Path(config.__file__).read_text())
+    body = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Config").body
+    return {
+        field.target.id: " ".join(str(text.value.value).split())
+        for field, text in itertools.pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
+
+
+def _default(field: dataclasses.Field) -> str:
+    if field.default in ("", dataclasses.MISSING):
+        return ""
+    return (
+        str(field.default).lower()
+        if isinstance(field.default, bool)
+        else f"{field.default:,}".removesuffix(".0")
+    )
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def renewed(text: str) -> str:
+    """README's text with the present tables between their markers."""
+    for name, source, made in (("emitted", "semconv.py", emitted()), ("settings", "config.py", settings())):
+        begin = f"<!-- {name}: made by scripts/readme_table.py from {source} -->"
+        end = f"<!-- /{name} -->"
+        before, _, rest = text.partition(begin)
+        _, found, after = rest.partition(end)
+        if not found:
+            raise SystemExit(f"README.md lacks the lines {begin} and {end}")
+        text = f"{before}{begin}\n{made}\n{end}{after}"
+    return text
+
+
+def main() -> None:
+    """Write, or only check."""
+    text = README.read_text()
+    new = renewed(text)
+    if "--check" in sys.argv[1:]:
+        raise SystemExit(0 if new == text else "README.md is out of date; run python scripts/readme_table.py")
+    README.write_text(new)
+
+
+if __name__ == "__main__":
+    main()
