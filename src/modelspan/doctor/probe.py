@@ -118,11 +118,8 @@ def _partial(signal: str, response: Any) -> str:
 
 
 def _send_span(factory: Callable[[], Any]) -> bool:
-    span = (
-        TracerProvider(resource=_RESOURCE, shutdown_on_exit=False)
-        .get_tracer(semconv.SCOPE)
-        .start_span("doctor")
-    )
+    provider = TracerProvider(resource=_RESOURCE, shutdown_on_exit=False)
+    span = provider.get_tracer(semconv.SCOPE).start_span("modelspan doctor")
     span.end()
     return _send(factory, [span])
 
