@@ -28,6 +28,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from modelspan.viewer.bounds import Refused, check_json, check_protobuf
+
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 MAX_BODY: Final = 8 * 1024**2
@@ -48,15 +50,6 @@ _STEP: Final = 64 * 1024
 _GZIP_OR_ZLIB: Final = 47
 _HEX_IDS: Final = frozenset({"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"})
 _RPC_CODES: Final = {400: 3, 413: 3, 415: 3, 503: 14}
-
-
-class Refused(Exception):  # noqa: N818 - an answer to the client, not a defect
-    """A request that is not taken: HTTP status, a short reason to count it by, one line for the client."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
 
 
 def inflate(body: bytes, encoding: str, limit: int = MAX_INFLATED) -> bytes | bytearray:
@@ -101,7 +94,7 @@ def parse(signal: str, content_type: str, body: bytes | bytearray) -> Any:
     """The protobuf message of a request.
 
     Raises:
-        Refused: 415 for an unknown content type, 400 if the body is not such a message.
+        Refused: 415 for an unknown content type, 413 for too many parts, 400 if it is not such a message.
     """
     message = REQUESTS[signal]()
     if content_type == PROTOBUF:
@@ -114,6 +107,7 @@ def parse(signal: str, content_type: str, body: bytes | bytearray) -> Any:
 
 
 def _parse_protobuf(message: Message, body: bytes | bytearray) -> None:
+    check_protobuf(body, message.DESCRIPTOR)
     try:
         message.ParseFromString(body)
     except DecodeError as error:
@@ -123,6 +117,7 @@ def _parse_protobuf(message: Message, body: bytes | bytearray) -> None:
 
 
 def _parse_json(message: Message, body: bytes | bytearray) -> None:
+    check_json(body)
     try:
         document = json.loads(body)
         _ids_to_base64(document)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Flask, Response, request
 
 from modelspan.viewer import bodies
-from modelspan.viewer.bodies import Refused
+from modelspan.viewer.bounds import Refused
 from modelspan.viewer.otlp import Batch, decode_logs, decode_traces
 from modelspan.viewer.otlp_metrics import decode_metrics
 from modelspan.viewer.storage import Backlog, Writer
@@ -114,10 +114,10 @@ class Receiver:
 
     def _refuse(self, refused: Refused, content_type: str) -> Response:
         self._counts.rejected(refused.reason)
-        if refused.status == 415:  # noqa: PLR2004 - neither encoding is known to the client
+        if refused.status == 415:
             return Response(f"{refused}\n", 415, mimetype="text/plain")
         answer = Response(bodies.encode_refusal(content_type, refused), refused.status, mimetype=content_type)
-        if refused.status == 503:  # noqa: PLR2004 - the one status that asks the client to come back
+        if refused.status == 503:
             answer.headers["Retry-After"] = "1"
         return answer
 

@@ -46,13 +46,13 @@ class BackendConfig:
 
     def __post_init__(self) -> None:
         for name, port in (("port", self.port), ("otlp_port", self.otlp_port)):
-            if not 0 <= port <= 65535:  # noqa: PLR2004 - the range of TCP
+            if not 0 <= port <= 65535:
                 raise ConfigError(f"{name}={port} is not a port; use 0 to 65535, where 0 takes a free one")
-        if not 0 < self.keep_days <= 36_500:  # noqa: PLR2004 - a century, so that nanoseconds fit 64 bits
+        if not 0 < self.keep_days <= 36_500:
             raise ConfigError(
                 f"keep_days={self.keep_days} is not from 0 (exclusive) to 36500; 7 is the default"
             )
-        if self.max_bytes < 10_000_000:  # noqa: PLR2004 - an empty database with its indices, many times over
+        if self.max_bytes < 10_000_000:
             raise ConfigError(f"max_size={self.max_bytes} bytes is too little; use 10MB or more")
 
 
