@@ -1,0 +1,228 @@
+"""Laws of the distances, and the same numbers from scipy."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+from scipy.spatial.distance import jensenshannon
+
+from modelspan.drift.distances import (
+    PSEUDO_COUNT,
+    bin_positions,
+    jensen_shannon,
+    kl,
+    ks,
+    psi,
+    total_variation,
+    wasserstein,
+)
+from modelspan.drift.feature import numeric_feature
+from modelspan.drift.homogeneity import LEAST_EXPECTED, _fisher, chi_squared_tail, pool, two_sample_p
+
+SIZES = st.integers(2, 12)
+
+
+def samples(bins, how_many=2, least=0):
+    sample = hnp.arrays(np.int64, bins, elements=st.integers(least, 5000)).filter(lambda c: c.sum() > 0)
+    return st.tuples(*[sample] * how_many)
+
+
+pairs = SIZES.flatmap(samples)
+
+
+def shares(counts, pseudo_count=0.0):
+    return (counts + pseudo_count) / (counts + pseudo_count).sum()
+
+
+@given(pairs)
+def test_psi_is_symmetric_and_never_negative(pair):
+    a, b = pair
+    assert psi(a, b) >= 0
+    assert psi(a, b) == pytest.approx(psi(b, a), rel=1e-9, abs=1e-12)
+
+
+@given(pairs)
+def test_every_distance_of_a_sample_from_itself_is_zero(pair):
+    a, _ = pair
+    positions = np.arange(a.size, dtype=float)
+    found = [
+        psi(a, a),
+        kl(a, a),
+        jensen_shannon(a, a),
+        ks(a, a),
+        total_variation(a, a),
+        wasserstein(a, a, positions),
+    ]
+    assert found == pytest.approx([0] * 6, abs=1e-7)
+
+
+@given(pairs)
+def test_kl_is_scipys_entropy_of_current_from_reference(pair):
+    a, b = pair
+    expected = stats.entropy(shares(b, PSEUDO_COUNT), shares(a, PSEUDO_COUNT))
+    assert kl(a, b) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@given(pairs)
+def test_psi_is_the_sum_of_both_directions_of_kl(pair):
+    a, b = pair
+    assert psi(a, b) == pytest.approx(kl(a, b) + kl(b, a), rel=1e-9, abs=1e-12)
+
+
+@given(pairs)
+def test_jensen_shannon_is_scipys_distance_in_base_two(pair):
+    a, b = pair
+    expected = jensenshannon(shares(a, PSEUDO_COUNT), shares(b, PSEUDO_COUNT), base=2)
+    # The root of a rounding error of 1e-16 is 1e-8: near zero no more digits exist.
+    assert jensen_shannon(a, b) ** 2 == pytest.approx(np.nan_to_num(expected) ** 2, abs=1e-12)
+
+
+@given(SIZES.flatmap(lambda bins: samples(bins, 3)))
+def test_jensen_shannon_is_a_metric(three):
+    a, b, c = three
+    assert 0 <= jensen_shannon(a, b) <= 1
+    assert jensen_shannon(a, c) <= jensen_shannon(a, b) + jensen_shannon(b, c) + 1e-7
+
+
+@given(pairs, st.integers(2, 50))
+def test_ks_and_total_variation_know_shares_only(pair, factor):
+    a, b = pair
+    assert ks(a * factor, b) == pytest.approx(ks(a, b), abs=1e-12)
+    assert total_variation(a * factor, b) == pytest.approx(total_variation(a, b), abs=1e-12)
+
+
+@given(pairs, st.randoms(use_true_random=False))
+def test_total_variation_is_the_largest_ks_over_the_orders_of_the_bins(pair, random):
+    a, b = pair
+    falling = np.argsort(shares(a) - shares(b))
+    assert ks(a[falling], b[falling]) == pytest.approx(total_variation(a, b), abs=1e-12)
+    order = random.sample(range(a.size), a.size)
+    assert ks(a[order], b[order]) <= total_variation(a, b) + 1e-12
+
+
+raw = hnp.arrays(np.float64, st.integers(5, 200), elements=st.floats(-100, 100))
+
+
+@given(raw, raw, hnp.arrays(np.float64, st.integers(1, 19), elements=st.floats(-90, 90), unique=True))
+def test_ks_on_bins_never_exceeds_scipys_ks_on_the_raw_values(a, b, edges):
+    feature = numeric_feature("x", np.sort(edges), np.zeros(edges.size + 2, dtype=np.int64))
+    assert ks(feature.count(a), feature.count(b)) <= stats.ks_2samp(a, b, method="asymp").statistic + 1e-12
+
+
+@given(raw, raw)
+def test_ks_on_bins_equals_scipys_when_every_value_is_an_edge(a, b):
+    edges = np.unique(np.concatenate((a, b)))
+    feature = numeric_feature("x", edges, np.zeros(edges.size + 2, dtype=np.int64))
+    expected = stats.ks_2samp(a, b, method="asymp").statistic
+    assert ks(feature.count(a), feature.count(b)) == pytest.approx(expected, abs=1e-12)
+
+
+@given(
+    SIZES.flatmap(
+        lambda bins: st.tuples(
+            samples(bins), hnp.arrays(float, bins, elements=st.floats(-1e6, 1e6), unique=True)
+        )
+    )
+)
+def test_wasserstein_is_scipys_with_counts_as_weights(drawn):
+    (a, b), positions = drawn
+    positions = np.sort(positions)
+    expected = stats.wasserstein_distance(positions, positions, a, b)
+    assert wasserstein(a, b, positions) == pytest.approx(expected, rel=1e-9, abs=1e-6)
+
+
+@given(SIZES.flatmap(lambda bins: samples(bins, 2, least=1)))
+def test_p_is_scipys_when_no_bin_is_rare(pair):
+    a, b = (np.asarray(counts) + 5 for counts in pair)
+    expected = stats.contingency.expected_freq(np.array((a, b)))
+    assume(expected.min() >= LEAST_EXPECTED)
+    assert two_sample_p(a, b) == pytest.approx(
+        stats.chi2_contingency((a, b), correction=False).pvalue, rel=1e-6, abs=1e-200
+    )
+    assert two_sample_p(a, b, ordered=True) == pytest.approx(two_sample_p(a, b), rel=1e-9)
+
+
+@given(st.floats(0, 3000), st.integers(1, 101))
+def test_the_chi_squared_tail_is_scipys(statistic, freedom):
+    expected = stats.chi2.sf(statistic, freedom)
+    assert chi_squared_tail(statistic, freedom) == pytest.approx(expected, rel=1e-6, abs=1e-290)
+
+
+@given(pairs, st.floats(1, 20_000), st.booleans())
+@settings(max_examples=300)
+def test_pooling_keeps_all_rows_in_columns_that_are_large_enough_or_one(pair, least, ordered):
+    table = np.array(pair, dtype=float)
+    pooled = pool(table, least, ordered=ordered)
+    assert pooled.sum(axis=1) == pytest.approx(table.sum(axis=1))
+    assert pooled.shape[1] == 1 or (pooled.sum(axis=0) >= least).all()
+
+
+@given(pairs, st.floats(1, 20_000))
+def test_pooling_never_joins_two_large_levels(pair, least):
+    table = np.array(pair, dtype=float)
+    large = int((table.sum(axis=0) >= least).sum())
+    assert pool(table, least, ordered=False).shape[1] >= large
+
+
+@given(pairs, st.floats(1, 20_000))
+def test_numbers_are_pooled_with_their_neighbours(pair, least):
+    table = np.array(pair, dtype=float)
+    around = np.roll(table, 1, axis=1)  # `(missing)` counts as the neighbour of the least values
+    pooled = np.cumsum(pool(table, least, ordered=True), axis=1)
+    whole = np.cumsum(around, axis=1)
+    assert all(any(np.array_equal(column, other) for other in whole.T) for column in pooled.T)
+
+
+@given(st.integers(0, 200), st.integers(0, 200), st.integers(0, 3000), st.integers(0, 3000))
+def test_the_exact_test_is_twice_scipys_smaller_tail(reference, current, more_reference, more_current):
+    before, after = reference + more_reference, current + more_current
+    assume(before and after)
+    table = [[current, reference], [after - current, before - reference]]
+    tail = min(stats.fisher_exact(table, alternative=side).pvalue for side in ("less", "greater"))
+    found = _fisher(np.array([reference, current]), np.array([before, after]))
+    assert found == pytest.approx(min(2 * tail, 1), rel=1e-6, abs=1e-290)
+
+
+@given(pairs)
+def test_p_is_a_probability_and_symmetric_whatever_the_counts(pair):
+    a, b = pair
+    for ordered in (True, False):
+        p = two_sample_p(a, b, ordered=ordered)
+        assert 0 <= p <= 1
+        assert p == pytest.approx(two_sample_p(b, a, ordered=ordered), rel=1e-9, abs=1e-300)
+
+
+@given(
+    hnp.arrays(
+        np.float64, st.integers(1, 20), elements=st.floats(allow_nan=False, allow_infinity=False), unique=True
+    )
+)
+def test_every_bin_stands_inside_itself(edges):
+    edges = np.sort(edges)
+    positions = bin_positions(edges)
+    assert positions.size == edges.size + 1
+    assert (positions[:-1] <= edges).all()
+    assert (positions[1:] >= edges).all()
+
+
+@pytest.mark.parametrize("distance", [psi, kl, jensen_shannon, ks, total_variation])
+def test_an_empty_sample_or_other_bins_are_refused(distance):
+    some, none = np.array([1, 2]), np.array([0, 0])
+    with pytest.raises(ValueError, match="at least one row"):
+        distance(some, none)
+    with pytest.raises(ValueError, match="at least one row"):
+        distance(none, some)
+    with pytest.raises(ValueError, match=r"\(2,\) and \(3,\)"):
+        distance(some, np.array([1, 2, 3]))
+
+
+def test_psi_of_a_hand_worked_example():
+    # shares 0.5, 0.5 and 0.9, 0.1: (0.5 - 0.9) ln(5/9) + (0.5 - 0.1) ln 5 = 0.4 ln 9
+    assert psi(np.array([50, 50]), np.array([90, 10]), pseudo_count=0) == pytest.approx(0.4 * np.log(9))
+
+
+def test_wasserstein_between_the_largest_floats_is_the_largest_float():
+    huge = np.finfo(float).max
+    assert wasserstein(np.array([1, 0]), np.array([0, 1]), np.array([-huge, huge])) == huge
