@@ -63,8 +63,10 @@ def _between(low: Edges, high: Edges) -> Edges:
 
 def _closed(edges: Edges, distinct: Edges) -> Edges:
     """The edges with one more below the least and above the largest value, half a step away."""
-    low = distinct[0] - (distinct[1] / 2 - distinct[0] / 2)
-    high = distinct[-1] + (distinct[-1] / 2 - distinct[-2] / 2)
+    first, second, *_ = distinct[:2].tolist()
+    *_, before, last = distinct[-2:].tolist()
+    low = first - (second / 2 - first / 2)
+    high = last + (last / 2 - before / 2)
     closed = np.array([low, *edges, high])
     closed = closed[np.isfinite(closed)]
     return np.asarray(np.unique(closed))
