@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +43,13 @@ class Prediction:
     """One call of a decorated function: what went in, what came out, how long it took."""
 
     model: Model
+    target: Any = field(default=None, repr=False)
+    """What `monitor` resolved besides: the reference and the drift window."""
     trace_id: int
     span_id: int
     context: object = None
     """The OpenTelemetry context in which the function was called; the parent span is in it."""
-    sampling: object = None
+    sampling: Any = None
     """The sampler's decision, when user code asked for the span during the call."""
     started_ns: int = 0
     """Start, Unix time in nanoseconds."""
@@ -59,9 +64,11 @@ class Prediction:
     values: Sequence[float] = ()
     """Predicted values of the sampled rows (regression)."""
     scores: Sequence[float] = ()
-    """Scores of the sampled rows, finite."""
+    """Scores of the sampled rows; NaN where a row has none."""
     failure: Failure | None = None
     annotations: Mapping[str, object] = field(default_factory=dict)
+    span: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What user code did to the current span: span_attributes, events, links, exceptions, status, name."""
 
     @property
     def id(self) -> str:

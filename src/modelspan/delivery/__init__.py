@@ -1,0 +1,1 @@
+"""How telemetry leaves: OpenTelemetry providers, outboxes, exporters, accounting."""

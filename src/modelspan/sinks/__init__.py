@@ -1,0 +1,1 @@
+"""One sink for each kind of telemetry; none knows another."""

@@ -1,0 +1,263 @@
+"""The decorator: same answer, same exception, same signature; the caller pays two clocks and a bounded copy.
+
+Four wrappers, one for each kind of function, because each must *be* of that kind: `inspect` and frameworks
+look. They are plain closures, so that they pickle, copy and bind as functions do.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import Any, TypeVar, cast
+
+from opentelemetry.context import Context, attach, get_current
+
+from modelspan import _setup
+from modelspan.capture import capture
+from modelspan.guard import fault
+from modelspan.pipeline.arguments import Arguments, find_arguments
+from modelspan.pipeline.call import Call, active, begin, finish
+from modelspan.pipeline.callables import MonitoredCallable
+from modelspan.pipeline.target import Target, resolve_target
+from modelspan.pipeline.yields import Yields
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def monitor(
+    *,
+    model: str,
+    version: str = "",
+    variant: str = "",
+    reference: Any = None,
+    features: Any = (),
+    log_features: Any = (),
+    classes: Any = (),
+    task: str = "",
+    operation: str = "",
+    argument: str = "",
+    drift_window: int = 1000,
+) -> Callable[[F], F]:
+    """Observe a predict function: span, log, metrics, drift and errors under one trace id.
+
+    Works on functions, coroutines, generators, async generators, methods, class- and static methods (below or
+    above their decorator), `functools.partial` and any callable object. The answer is the same object, an
+    exception the same exception.
+
+    Args:
+        model: Name of the model; few different ones, since it names time series.
+        version: Version of the model.
+        variant: Role of the model: champion, challenger, shadow.
+        reference: What the data looked like in training: a `Reference` or the path of its file. Gives drift.
+        features: Names of the columns, for inputs that carry none (arrays, lists). Default: the reference's.
+        log_features: Features whose values may leave the process. Default: none.
+        classes: Labels in the order of the model's probability columns.
+        task: `binary`, `multiclass` or `regression`. Default: read from each answer.
+        operation: What the call is named after. Default: the function's name.
+        argument: Name of the parameter that holds the features. Default: the first one, or all of them by
+            name when the first is a scalar.
+        drift_window: Rows in one drift window, from 100.
+
+    Raises:
+        ConfigError: If a setting is wrong, when the function is decorated.
+    """
+    settings = {name: value for name, value in locals().items() if name != "operation"}
+
+    def decorate(function: F) -> F:
+        return cast("F", _decorate(function, settings, operation))
+
+    return decorate
+
+
+def _decorate(function: Any, settings: dict[str, Any], operation: str) -> Any:
+    if isinstance(function, (classmethod, staticmethod)):
+        return type(function)(_decorate(function.__func__, settings, operation))
+    target = resolve_target(function, operation=operation, **settings)
+    arguments = find_arguments(function, settings["argument"])
+    _setup.prepare()
+    wrapper = _wrap(function, target, arguments)
+    if inspect.isfunction(function):
+        return functools.wraps(function)(wrapper)
+    return MonitoredCallable(
+        function, wrapper, functools.partial(_decorate, settings=settings, operation=operation)
+    )
+
+
+def _wrap(function: Any, target: Target, arguments: Arguments) -> Callable[..., Any]:
+    # a callable object is of the kind of its __call__
+    body = (
+        function
+        if inspect.isroutine(function) or isinstance(function, functools.partial)
+        else type(function).__call__
+    )
+    if inspect.iscoroutinefunction(body):
+        return _coroutine(function, target, arguments)
+    if inspect.isasyncgenfunction(body):
+        return _async_generator(function, target, arguments)
+    if inspect.isgeneratorfunction(body):
+        return _generator(function, target, arguments)
+    return _function(function, target, arguments)
+
+
+def _function(function: Any, target: Target, arguments: Arguments) -> Callable[..., Any]:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        call = _begin(target, arguments, args, kwargs)
+        if call is None:
+            return function(*args, **kwargs)
+        attach(call.inside())
+        try:
+            answer = function(*args, **kwargs)
+        except BaseException as error:
+            attach(call.context)
+            _fail(call, error)
+            raise
+        attach(call.context)
+        _succeed(call, answer)
+        return answer
+
+    return wrapper
+
+
+def _coroutine(function: Any, target: Target, arguments: Arguments) -> Callable[..., Any]:
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        call = _begin(target, arguments, args, kwargs)
+        if call is None:
+            return await function(*args, **kwargs)
+        attach(call.inside())
+        try:
+            answer = await function(*args, **kwargs)
+        except BaseException as error:
+            attach(call.context)
+            _fail(call, error)
+            raise
+        attach(call.context)
+        _succeed(call, answer)
+        return answer
+
+    return wrapper
+
+
+def _generator(function: Any, target: Target, arguments: Arguments) -> Callable[..., Any]:
+    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        call = _begin(target, arguments, args, kwargs)
+        if call is None:
+            return (yield from function(*args, **kwargs))
+        yields, inside = Yields(), call.inside()
+        try:
+            generator = function(*args, **kwargs)
+            step, sent = generator.send, None
+            while True:
+                item = _step(inside, step, sent)
+                yields.add(item)
+                try:
+                    step, sent = generator.send, (yield item)
+                except GeneratorExit:
+                    generator.close()
+                    raise
+                except BaseException as thrown:  # whatever is thrown in goes on to the function
+                    step, sent = generator.throw, cast("Any", thrown)
+        except StopIteration as stop:
+            _succeed_with(call, yields)
+            return stop.value
+        except GeneratorExit:
+            _succeed_with(call, yields)  # the consumer has had enough: not a failure
+            raise
+        except BaseException as error:
+            _fail(call, error)
+            raise
+
+    return wrapper
+
+
+def _step(inside: Context, step: Callable[[Any], Any], sent: Any) -> Any:
+    """One step with the call as current span; while suspended the consumer's own context is current."""
+    outer = get_current()
+    attach(inside)
+    try:
+        return step(sent)
+    finally:
+        attach(outer)
+
+
+def _async_generator(function: Any, target: Target, arguments: Arguments) -> Callable[..., Any]:
+    async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        call = _begin(target, arguments, args, kwargs)
+        yields, inside = Yields(), call.inside() if call else get_current()
+        try:
+            generator = function(*args, **kwargs)
+            step, sent = generator.asend, None
+            while True:
+                item = await _async_step(inside, step, sent)
+                yields.add(item)
+                try:
+                    step, sent = generator.asend, (yield item)
+                except GeneratorExit:
+                    await generator.aclose()
+                    raise
+                except BaseException as thrown:  # whatever is thrown in goes on to the function
+                    step, sent = generator.athrow, cast("Any", thrown)
+        except StopAsyncIteration:
+            _succeed_with(call, yields)
+        except GeneratorExit:
+            _succeed_with(call, yields)  # the consumer has had enough: not a failure
+            raise
+        except BaseException as error:
+            _fail(call, error)
+            raise
+
+    return wrapper
+
+
+async def _async_step(inside: Context, step: Callable[[Any], Any], sent: Any) -> Any:
+    """`_step` for an async generator."""
+    outer = get_current()
+    attach(inside)
+    try:
+        return await step(sent)
+    finally:
+        attach(outer)
+
+
+def _begin(
+    target: Target, arguments: Arguments, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Call | None:
+    """A call with its inputs copied; None when modelspan is off, or could not."""
+    runtime = _setup.current or _setup.start()
+    if runtime is None:
+        return None
+    try:
+        call = begin(target)
+        call.features = capture(arguments.select(args, kwargs), _setup.sample_rows)
+        active.add(call)
+    except Exception:
+        fault("copying the inputs of a prediction")
+        return None
+    return call
+
+
+def _succeed(call: Call, answer: Any) -> None:
+    try:
+        finish(call)
+        call.output = capture(answer, _setup.sample_rows)
+        _setup.emit(call)
+    except Exception:
+        fault("copying the answer of a prediction")
+
+
+def _succeed_with(call: Call | None, yields: Yields) -> None:
+    if call is not None:
+        finish(call)
+        call.output = yields.snapshot()
+        _setup.emit(call)
+
+
+def _fail(call: Call | None, error: BaseException) -> None:
+    if call is None:
+        return
+    try:
+        finish(call)
+        call.error = error
+        _setup.emit(call)
+    except Exception:
+        fault("noting the failure of a prediction")

@@ -1,0 +1,181 @@
+"""The state of this process, and the only place that builds providers and starts the worker.
+
+Nothing runs until the first prediction or `configure()`. A forked child starts anew at its first prediction.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from modelspan import _lifecycle
+from modelspan._runtime import Runtime
+from modelspan.config import SAMPLE_ROWS, Config
+from modelspan.errors import ConfigError
+from modelspan.guard import fault
+from modelspan.pipeline import call as calls
+
+if TYPE_CHECKING:
+    from modelspan.capture import Snapshot
+
+logger = logging.getLogger("modelspan")
+
+current: Runtime | None = None
+"""What runs in this process; read at each call, so a plain global."""
+sample_rows = SAMPLE_ROWS
+_config: Config | None = None
+_off = False
+"""No telemetry: shut down, disabled by `OTEL_SDK_DISABLED`, or the start failed."""
+_lock = threading.RLock()
+
+
+def configure(**settings: Any) -> Config:
+    """Set up modelspan for this process and start it; optional, and once, at start-up.
+
+    Without it the first prediction starts modelspan with the settings of the environment. Providers that the
+    application has set before are used and never replaced; where it has none, ours are registered.
+
+    Args:
+        **settings: Fields of `Config`: service_name, service_version, environment, endpoint, headers,
+            sentry_dsn, capture_logs, metric_interval_seconds, …
+
+    Returns:
+        The settings in force.
+
+    Raises:
+        ConfigError: If a setting is wrong, or modelspan already runs with other settings.
+    """
+    global _config, _off
+    config = Config.resolve(os.environ, **settings)
+    with _lock:
+        if current is not None and current.config != config:
+            raise ConfigError(
+                "configure() came after modelspan had started with other settings; "
+                "call it once at start-up, before the first prediction, or call shutdown() first"
+            )
+        if current is None:
+            _config, _off = config, False
+            _build(config)
+    return config
+
+
+def start() -> Runtime | None:
+    """Start with the settings at hand; None when modelspan is off. Never raises."""
+    global _off
+    if _off:
+        return None
+    with _lock:
+        if current is None and not _off:
+            try:
+                _build(_config or Config.resolve(os.environ))
+            except Exception:
+                _off = True
+                fault("starting; telemetry is off")
+        return current
+
+
+def _build(config: Config) -> None:
+    global current, sample_rows, _off
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        _off = True
+        return
+    runtime = Runtime(config)
+    _lifecycle.watch_exit(_at_exit)
+    runtime.start()
+    sample_rows = config.sample_rows
+    calls.decide_sampling = runtime.spans.decide
+    current = runtime
+
+
+def prepare() -> None:
+    """At decoration: make sure that a termination signal and a web server's end flush what waits."""
+    _lifecycle.watch_signals(_at_exit)
+    _lifecycle.watch_servers(_at_exit)
+
+
+def emit(call: calls.Call) -> None:
+    """Hand a finished call to the worker."""
+    runtime = current
+    if runtime is None:
+        return
+    if call.error is not None:
+        runtime.note_failure(call)
+    call.cost = 512 + _cost(call.features) + _cost(call.output)
+    runtime.queue.put(call, call.cost)
+
+
+def _cost(snapshot: Snapshot | None) -> int:
+    """About how many bytes a snapshot holds."""
+    if snapshot is None:
+        return 0
+    payload = snapshot.payload
+    if type(payload) is np.ndarray:
+        return payload.nbytes
+    if snapshot.kind == "columns":
+        return 16 * min(snapshot.rows, sample_rows) * len(payload)
+    if snapshot.kind in ("matrix", "records"):
+        return 64 * len(payload) * len(payload[0]) if payload else 0
+    return 64 * len(payload) if type(payload) in (list, dict) else 64
+
+
+def flush(timeout: float = 5.0) -> bool:
+    """Send all that was recorded before this call.
+
+    Returns:
+        True only if the endpoint accepted all of it within `timeout` seconds.
+    """
+    _check_timeout(timeout)
+    runtime = current
+    return runtime.flush(time.monotonic() + timeout) if runtime is not None else True
+
+
+def shutdown(timeout: float = 5.0) -> bool:
+    """Send what waits, all signals together within `timeout` seconds, and stop.
+
+    Later predictions go unobserved, until `configure()` is called again.
+
+    Returns:
+        True only if nothing was lost.
+    """
+    global current, _off
+    _check_timeout(timeout)
+    with _lock:
+        runtime, current, _off = current, None, True
+    return runtime.close(time.monotonic() + timeout) if runtime is not None else True
+
+
+def _check_timeout(timeout: float) -> None:
+    if not isinstance(timeout, (int, float)) or not 0 <= timeout <= 3600:
+        raise ConfigError(f"timeout={timeout!r:.60} must be a number of seconds from 0 to 3600")
+
+
+def _at_exit() -> None:
+    runtime = current
+    if runtime is not None:
+        shutdown(runtime.config.exit_timeout_seconds)
+
+
+def _forget() -> None:
+    """In a forked child: nothing of the parent's runs here; the first prediction starts anew."""
+    global current, _off, _lock
+    _off = _off and current is None
+    current, _lock = None, threading.RLock()
+    calls.active.clear()
+
+
+def _before_fork() -> None:
+    if current is not None:
+        current.pause()
+
+
+def _after_fork() -> None:
+    if current is not None:
+        current.resume()
+
+
+_lifecycle.watch_fork(before=_before_fork, parent=_after_fork, child=_forget)

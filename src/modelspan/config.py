@@ -1,0 +1,172 @@
+"""Settings of the process: argument, else environment, else default; all checked at start.
+
+The standard `OTEL_*` variables are honoured by the OpenTelemetry SDK and not read again here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from modelspan.errors import ConfigError
+
+_SERVICE_NAME = re.compile(r"[A-Za-z0-9 _-]+\Z")
+SAMPLE_ROWS = 256
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Settings of modelspan in this process.
+
+    Raises:
+        ConfigError: If a setting is wrong; the message names it, the rule and the way out.
+    """
+
+    service_name: str = ""
+    """Letters, digits, space, `_`, `-` (Elastic APM refuses dots); empty: `OTEL_SERVICE_NAME`."""
+    service_version: str = ""
+    environment: str = ""
+    """`deployment.environment.name`, for example production."""
+    endpoint: str = ""
+    """OTLP base address, for example http://127.0.0.1:4318; empty: `OTEL_EXPORTER_OTLP_ENDPOINT`."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Headers of every OTLP request; never shown."""
+    insecure: bool = False
+    """Allow credentials over plain http to a host other than this one."""
+    sentry_dsn: str = field(default="", repr=False)
+    """Where exceptions go besides OTLP; empty: `SENTRY_DSN`, else a client the application has set up."""
+    metric_interval_seconds: float = 10.0
+    """Time between two metric exports, 0.1 to 3600."""
+    tick_seconds: float = 0.2
+    """Time between two drains of the queue, 0.01 to 10."""
+    exit_timeout_seconds: float = 5.0
+    """Bound of the final flush of all signals together, 0 to 60."""
+    queue_bytes: int = 16 * 1024 * 1024
+    """Captured bytes that may wait for the worker, from 64 KiB."""
+    sample_rows: int = SAMPLE_ROWS
+    """Rows of one batch that are looked at, 1 to 10000; the count of rows is always exact."""
+    log_rows: int = 20
+    """Rows of one batch that get an `ml.prediction` event of their own, 0 to 10000."""
+    capture_logs: str = ""
+    """Level from which records of the standard `logging` are sent too; empty: none are."""
+    drift_false_alarm_rate: float = 0.01
+    """Probability of any false drift alarm of a model over its whole life, above 0 to 0.5."""
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        _check_names(self)
+        _check_endpoint(self)
+        for name, low, high in _RANGES:
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"{name}={value!r} is out of range; choose from {low:g} to {high:g}")
+
+    @classmethod
+    def resolve(cls, env: Mapping[str, str], **arguments: Any) -> Config:
+        """Settings from arguments, with `env` filling in those that were not given.
+
+        Raises:
+            ConfigError: If a setting is unknown or wrong.
+        """
+        known = {f.name: f for f in dataclasses.fields(cls)}
+        unknown = sorted(set(arguments) - set(known))
+        if unknown:
+            raise ConfigError(f"{unknown[0]}= is not a setting; the settings are {', '.join(known)}")
+        for variable, name in ENVIRONMENT.items():
+            if env.get(variable) and name not in arguments:
+                arguments[name] = _parse(variable, env[variable], type(known[name].default))
+        return cls(**arguments)
+
+
+ENVIRONMENT = {
+    "MODELSPAN_ENDPOINT": "endpoint",
+    "MODELSPAN_INSECURE": "insecure",
+    "MODELSPAN_METRIC_INTERVAL_SECONDS": "metric_interval_seconds",
+    "MODELSPAN_TICK_SECONDS": "tick_seconds",
+    "MODELSPAN_EXIT_TIMEOUT_SECONDS": "exit_timeout_seconds",
+    "MODELSPAN_QUEUE_BYTES": "queue_bytes",
+    "MODELSPAN_SAMPLE_ROWS": "sample_rows",
+    "MODELSPAN_LOG_ROWS": "log_rows",
+    "MODELSPAN_CAPTURE_LOGS": "capture_logs",
+    "MODELSPAN_DRIFT_FALSE_ALARM_RATE": "drift_false_alarm_rate",
+    "SENTRY_DSN": "sentry_dsn",
+}
+"""Environment variable to setting."""
+
+_RANGES = (
+    ("metric_interval_seconds", 0.1, 3600.0),
+    ("tick_seconds", 0.01, 10.0),
+    ("exit_timeout_seconds", 0.0, 60.0),
+    ("queue_bytes", 64 * 1024, 2**40),
+    ("sample_rows", 1, 10_000),
+    ("log_rows", 0, 10_000),
+    ("drift_false_alarm_rate", 1e-9, 0.5),
+)
+
+
+def _parse(variable: str, text: str, kind: type) -> object:
+    """The value of an environment variable as the type of its setting."""
+    if kind is bool:
+        if text.lower() not in ("0", "1", "false", "true"):
+            raise ConfigError(f"{variable}={text!r} is not a switch; set it to true or false")
+        return text.lower() in ("1", "true")
+    try:
+        return kind(text)
+    except ValueError:
+        what = "whole number" if kind is int else "number"
+        raise ConfigError(f"{variable}={text!r} is not a {what}; set one or unset it") from None
+
+
+def _check_types(config: Config) -> None:
+    for f in dataclasses.fields(config):
+        value = getattr(config, f.name)
+        kind = type(f.default) if f.default is not dataclasses.MISSING else Mapping
+        fits = isinstance(value, (int, float) if kind is float else kind)
+        if not fits or (isinstance(value, bool) and kind is not bool):
+            shown = "" if not f.repr else f"={value!r:.80}"
+            raise ConfigError(
+                f"{f.name}{shown} is a {type(value).__name__}; it must be a {kind.__name__.lower()}"
+            )
+
+
+def _check_names(config: Config) -> None:
+    if config.service_name and not _SERVICE_NAME.match(config.service_name):
+        raise ConfigError(
+            f"service_name={config.service_name!r} has a character that Elastic APM refuses; "
+            "use letters, digits, space, '_' and '-'"
+        )
+    level = config.capture_logs
+    if level and not isinstance(logging.getLevelNamesMapping().get(level), int):
+        raise ConfigError(f"capture_logs={level!r} is not a level; use DEBUG, INFO, WARNING, ERROR or ''")
+    for name, value in config.headers.items():
+        if not isinstance(name, str) or not isinstance(value, str) or not (name + value).isprintable():
+            raise ConfigError("headers holds an entry that is not printable text; pass {'name': 'value'}")
+
+
+def _check_endpoint(config: Config) -> None:
+    if not config.endpoint:
+        return
+    try:
+        url = urlsplit(config.endpoint)
+        port_ok = url.port is None or url.port > 0
+    except ValueError:
+        raise ConfigError(_endpoint_rule(config.endpoint)) from None
+    if url.scheme not in ("http", "https") or not url.hostname or not port_ok:
+        raise ConfigError(_endpoint_rule(config.endpoint))
+    secret = bool(config.headers or url.username or url.password)
+    if secret and url.scheme == "http" and url.hostname not in LOOPBACK and not config.insecure:
+        raise ConfigError(
+            f"endpoint host {url.hostname!r} would get credentials over plain http; "
+            "use https, or set insecure=True if the network is private"
+        )
+
+
+def _endpoint_rule(endpoint: str) -> str:
+    shown = re.sub(r"//[^@/]*@", "//***@", endpoint)
+    return f"endpoint={shown!r:.200} is not an address; use http://HOST:PORT or https://HOST:PORT"

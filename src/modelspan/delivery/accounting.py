@@ -1,0 +1,44 @@
+"""What became of every record: emitted = delivered + dropped + still waiting, by signal."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+SIGNALS = ("predictions", "spans", "logs", "metrics")
+
+
+class Ledger:
+    """Exact counts by signal and reason; the lock is re-entrant because a signal handler may count too."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.emitted: Counter[str] = Counter()
+        self.delivered: Counter[str] = Counter()
+        self.dropped: Counter[tuple[str, str]] = Counter()
+
+    def emit(self, signal: str, count: int = 1) -> None:
+        """Count records made."""
+        with self._lock:
+            self.emitted[signal] += count
+
+    def deliver(self, signal: str, count: int) -> None:
+        """Count records that the endpoint accepted."""
+        with self._lock:
+            self.delivered[signal] += count
+
+    def drop(self, signal: str, reason: str, count: int = 1) -> None:
+        """Count records lost; a prediction dropped before the worker saw it was emitted all the same."""
+        if not count:
+            return
+        with self._lock:
+            self.dropped[signal, reason] += count
+            if signal == "predictions":
+                self.emitted[signal] += count
+
+    def lost(self) -> str:
+        """What was lost, for people; empty when nothing was."""
+        with self._lock:
+            return ", ".join(
+                f"{count:,} {signal} ({reason})" for (signal, reason), count in sorted(self.dropped.items())
+            )

@@ -1,0 +1,125 @@
+"""Log records through the OpenTelemetry SDK; the only module that touches its unstable logs API."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import _logs
+from opentelemetry._logs import SeverityNumber
+from opentelemetry.context import Context
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+
+from modelspan import semconv
+from modelspan._version import __version__
+
+if TYPE_CHECKING:
+    from modelspan.delivery.outbox import Outbox
+
+TRACE, DEBUG, INFO, WARN, ERROR, FATAL = 1, 5, 9, 13, 17, 21
+_TEXT = {TRACE: "TRACE", DEBUG: "DEBUG", INFO: "INFO", WARN: "WARN", ERROR: "ERROR", FATAL: "FATAL"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEvent:
+    """One log record on its way out, in plain values."""
+
+    event: str
+    body: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    severity: int = INFO
+    time_ns: int = 0
+    """Unix time in nanoseconds; 0: now."""
+    trace_id: int = 0
+    span_id: int = 0
+    sampled: bool = True
+    scope: str = semconv.SCOPE
+
+
+Emit = Callable[[LogEvent], None]
+
+
+class OutboxLogProcessor(LogRecordProcessor):
+    """Hands log records, the user's OpenTelemetry ones too, to the outbox."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.outbox = outbox
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Queue a record as exporters take it."""
+        record = ReadableLogRecord(
+            log_record.log_record,
+            log_record.resource or Resource({}),
+            log_record.instrumentation_scope,
+            log_record.limits,
+        )
+        self.outbox.add(record)
+
+    def shutdown(self) -> None:
+        """Nothing: the outbox is closed by its owner, once, within the deadline of the exit."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Send what waits."""
+        return self.outbox.flush(time.monotonic() + timeout_millis / 1000)
+
+
+def application_provider() -> LoggerProvider | None:
+    """The LoggerProvider that the application has set, if it is the SDK's."""
+    provider = _logs.get_logger_provider()
+    return provider if isinstance(provider, LoggerProvider) else None
+
+
+def is_unset() -> bool:
+    """Whether no LoggerProvider has been set."""
+    return type(_logs.get_logger_provider()).__name__ == "ProxyLoggerProvider"
+
+
+def register(provider: LoggerProvider) -> None:
+    """Make `provider` the application's."""
+    _logs.set_logger_provider(provider)
+
+
+def own_provider(resource: Resource, outbox: Outbox | None) -> LoggerProvider:
+    """A provider of ours; it exports through `outbox` and leaves the exit to us."""
+    provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
+    if outbox is not None:
+        provider.add_log_record_processor(OutboxLogProcessor(outbox))
+    return provider
+
+
+def emitter(provider: LoggerProvider) -> Emit:
+    """A function that emits `LogEvent`s through `provider`."""
+
+    def emit(event: LogEvent) -> None:
+        version = __version__ if event.scope == semconv.SCOPE else None
+        logger = provider.get_logger(event.scope, version)
+        logger.emit(
+            timestamp=event.time_ns or time.time_ns(),
+            context=_context(event),
+            severity_number=SeverityNumber(event.severity),
+            severity_text=_TEXT.get(event.severity),
+            body=event.body,
+            attributes=event.attributes,
+            event_name=event.event or None,
+        )
+
+    return emit
+
+
+def _context(event: LogEvent) -> Context:
+    if not event.trace_id:
+        return Context()
+    flags = TraceFlags(TraceFlags.SAMPLED if event.sampled else TraceFlags.DEFAULT)
+    span = SpanContext(event.trace_id, event.span_id, is_remote=False, trace_flags=flags)
+    return set_span_in_context(NonRecordingSpan(span), Context())
+
+
+def severity_of(level: int) -> int:
+    """OpenTelemetry severity of a level of the standard `logging`."""
+    steps = ((logging.CRITICAL, FATAL), (logging.ERROR, ERROR), (logging.WARNING, WARN), (logging.INFO, INFO))
+    return next((severity for floor, severity in steps if level >= floor), DEBUG)

@@ -1,0 +1,155 @@
+"""One signal on its way out: a bounded buffer and one thread that sends batches.
+
+The SDK's batch processors ignore the timeout of a flush, hold the exit for 30 s a signal and tell nobody
+what they lost (open-telemetry/opentelemetry-python#4555, #4568); hence this one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol
+
+from modelspan.delivery.quiet import Outage, sending
+from modelspan.guard import guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from modelspan.delivery.accounting import Ledger
+
+
+class Exporter(Protocol):
+    """What the OpenTelemetry exporters of spans and logs have in common."""
+
+    def export(self, batch: Sequence[Any], /) -> Any:
+        """Send a batch and block until it is accepted or given up."""
+
+    def shutdown(self) -> None:
+        """Stop; break off a retry that is waiting."""
+
+
+class Outbox:
+    """Sends what is added, in batches, from one daemon thread; never blocks the caller.
+
+    When `capacity` records wait, further ones are dropped and counted. The exporter is made on the thread,
+    when first needed, because importing and connecting takes too long for a caller's thread, and anew in
+    a forked child, because sockets must not be shared.
+    """
+
+    def __init__(
+        self,
+        signal: str,
+        make_exporter: Callable[[], Exporter],
+        ledger: Ledger,
+        *,
+        capacity: int = 16_384,
+        batch: int = 512,
+        delay_seconds: float = 0.5,
+    ) -> None:
+        self.signal = signal
+        self._make_exporter = make_exporter
+        self._capacity = capacity
+        self._batch = batch
+        self._delay = delay_seconds
+        self.reset(ledger)
+
+    def reset(self, ledger: Ledger, make_exporter: Callable[[], Exporter] | None = None) -> None:
+        """Start empty, as in a new process: no thread, no socket, no lock of the parent is kept."""
+        self._make_exporter = make_exporter or self._make_exporter
+        self._ledger = ledger
+        self.outage = Outage(self.signal)
+        self._items: deque[Any] = deque()
+        self._wake = threading.Event()
+        self._idle = threading.Event()
+        self._idle.set()
+        self._closing = False
+        self._failures = 0
+        self._exporter: Exporter | None = None
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    @property
+    def backlog(self) -> int:
+        """Records that wait."""
+        return len(self._items)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether a producer that can wait should: half full, and the endpoint takes what it gets."""
+        return len(self._items) > self._capacity // 2 and not self.outage.lasting and not self._closing
+
+    def add(self, item: Any) -> None:
+        """Queue one record, or count it as dropped."""
+        self._ledger.emit(self.signal)
+        if self._closing or len(self._items) >= self._capacity:
+            self._ledger.drop(self.signal, "shutdown" if self._closing else "queue_full")
+            return
+        self._idle.clear()
+        self._items.append(item)
+        if self._thread is None:
+            self._start()
+        if len(self._items) >= self._batch and not self._wake.is_set():
+            self._wake.set()
+
+    def flush(self, deadline: float) -> bool:
+        """Send what waits now; True only if the endpoint accepted all of it before `deadline` (monotonic)."""
+        failures = self._failures
+        self._wake.set()
+        while not self._idle.wait(0.02):
+            if time.monotonic() >= deadline:
+                return False
+            self._wake.set()
+        return self._failures == failures
+
+    def close(self, deadline: float) -> bool:
+        """Send what waits until `deadline`, then drop and count the rest."""
+        self._closing = True
+        clean = self.flush(deadline)
+        if self._exporter is not None:
+            with guard(f"closing the exporter of {self.signal}"):
+                self._exporter.shutdown()
+        left = len(self._items)
+        self._items.clear()
+        self._ledger.drop(self.signal, "exit_timeout", left)
+        self._wake.set()
+        return clean
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name=f"modelspan-{self.signal}", daemon=True
+                )
+                self._thread.start()
+
+    def _run(self) -> None:
+        while not (self._closing and not self._items):
+            self._wake.wait(self._delay)
+            self._wake.clear()
+            self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        while self._items:
+            batch: list[Any] = []
+            while self._items and len(batch) < self._batch:
+                batch.append(self._items.popleft())
+            self._send(batch)
+        self._idle.set()
+        if self._items:  # added between the last look and the line above
+            self._idle.clear()
+
+    def _send(self, batch: list[Any]) -> None:
+        accepted = False
+        with guard(f"sending {self.signal}"), sending():
+            if self._exporter is None:
+                self._exporter = self._make_exporter()
+            accepted = getattr(self._exporter.export(batch), "name", "") == "SUCCESS"
+        self.outage.note(accepted=accepted)
+        if accepted:
+            self._ledger.deliver(self.signal, len(batch))
+        else:
+            self._failures += 1
+            reason = "exit_timeout" if self._closing else "export_failed"
+            self._ledger.drop(self.signal, reason, len(batch))

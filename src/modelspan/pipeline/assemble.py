@@ -1,0 +1,68 @@
+"""From a finished call to the immutable `Prediction` that the sinks see; runs on the worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modelspan.guard import guard
+from modelspan.pipeline.outputs import Output, interpret
+from modelspan.pipeline.rows import Columns, to_columns
+from modelspan.pipeline.text import clean_text, clean_value, describe_failure
+from modelspan.prediction import Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelspan.capture import Snapshot
+    from modelspan.pipeline.call import Call
+
+
+def assemble(call: Call, limit: int) -> Prediction:
+    """The event of one call; what cannot be read is left out, never an error."""
+    target = call.target
+    ids = call.get_span_context()
+    return Prediction(
+        model=target.model,
+        target=target,
+        trace_id=ids.trace_id,
+        span_id=ids.span_id,
+        context=call.context,
+        sampling=call.__dict__.get("sampling"),
+        started_ns=call.started_ns,
+        seconds=max(0.0, call.seconds),
+        rows=_rows(call.features, call.output),
+        features=_columns(call, limit),
+        failure=describe_failure(call.error) if call.error is not None else None,
+        annotations=_clean(call.__dict__.get("annotations", {})),
+        span=call.__dict__,
+        **_output(call, limit)._asdict(),
+    )
+
+
+def _columns(call: Call, limit: int) -> Columns:
+    if call.features is not None:
+        with guard("reading the inputs of a prediction"):
+            return to_columns(call.features, call.target.feature_names, limit)
+    return {}
+
+
+def _output(call: Call, limit: int) -> Output:
+    if call.output is not None and call.error is None:
+        with guard("reading the answer of a prediction"):
+            return interpret(call.output, call.target.model.task, call.target.classes, limit)
+    return Output()
+
+
+def _rows(features: Snapshot | None, output: Snapshot | None) -> int:
+    """Rows of a call: those of its inputs, where a flat vector is one row; else those of its answer."""
+    if features is not None and features.kind in ("records", "columns", "matrix"):
+        return features.rows
+    if features is not None and features.kind == "vector" and output is not None and output.kind == "vector":
+        return output.rows
+    return 1
+
+
+def _clean(annotations: Mapping[object, object]) -> dict[str, object]:
+    """Annotations as the wire can carry them."""
+    cleaned = {clean_text(str(k), 200): clean_value(v) for k, v in annotations.items() if isinstance(k, str)}
+    return {name: value for name, value in cleaned.items() if value is not None}

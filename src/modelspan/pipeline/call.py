@@ -1,0 +1,180 @@
+"""One running call: what the caller's thread writes down, and the current span that user code sees."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.context import Context, create_key, get_current, get_value
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    Span,
+    SpanContext,
+    TraceFlags,
+    TraceState,
+    get_current_span,
+    set_span_in_context,
+)
+
+if TYPE_CHECKING:
+    from opentelemetry.util import types
+
+    from modelspan.capture import Snapshot
+    from modelspan.pipeline.target import Target
+
+MAX_ENTRIES: Final = 64
+_SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
+_CALL_KEY: Final = create_key("modelspan-call")
+_last: ContextVar[Call | None] = ContextVar("modelspan-last-call", default=None)
+
+Sampling = Any
+"""A `SamplingResult` of the OpenTelemetry SDK."""
+Decide = Callable[[Context, int, str], Sampling]
+decide_sampling: Decide | None = None
+"""The sampler of the tracer in use, set by `_setup`; None means: sample."""
+
+
+class Call(Span):
+    """A call of a decorated function, from its start until the worker has described it.
+
+    It stands in as the current span, because a real one costs 20 µs; ids are drawn when first asked for.
+    """
+
+    def __init__(self, target: Target, context: Context, started_ns: int, clock: float) -> None:
+        self.target = target
+        self.context = context
+        self.started_ns = started_ns
+        self.clock = clock
+        self.seconds = 0.0
+        self.features: Snapshot | None = None
+        self.output: Snapshot | None = None
+        self.error: BaseException | None = None
+        self.cost = 0
+
+    @property
+    def id(self) -> str:
+        """What `feedback` takes: `<trace id>-<span id>` in hex."""
+        context = self.get_span_context()
+        return f"{context.trace_id:032x}-{context.span_id:016x}"
+
+    def annotate(self, **annotations: Any) -> None:
+        """Add facts to the span and the `ml.prediction` event: text, numbers, booleans; at most 64."""
+        self._add("annotations", annotations)
+
+    def forget(self) -> None:
+        """Let go of the user's data; the ids stay, for `current_prediction()` after the call."""
+        self.features = self.output = self.error = None
+
+    def inside(self) -> Context:
+        """The context in which the user's function runs: this call is its current span."""
+        return Context({**self.context, _SPAN_KEY: self, _CALL_KEY: self})
+
+    # -- the OpenTelemetry span as user code sees it
+
+    def get_span_context(self) -> SpanContext:
+        """Ids of this call; `dict.setdefault` lets only one thread's draw win."""
+        found = self.__dict__.get("ids")
+        return found if found is not None else self.__dict__.setdefault("ids", self._draw())  # type: ignore[no-any-return]
+
+    def _draw(self) -> SpanContext:
+        parent = get_current_span(self.context).get_span_context()
+        trace_id = parent.trace_id if parent.is_valid else secrets.randbits(128) or 1
+        flags, state = TraceFlags(TraceFlags.SAMPLED), parent.trace_state
+        if decide_sampling is not None:
+            sampling: Any = self.__dict__.setdefault(
+                "sampling", decide_sampling(self.context, trace_id, self.target.model.name)
+            )
+            flags = flags if sampling.decision.is_sampled() else TraceFlags(TraceFlags.DEFAULT)
+            state = sampling.trace_state or TraceState()
+        return SpanContext(
+            trace_id, secrets.randbits(64) or 1, is_remote=False, trace_flags=flags, trace_state=state
+        )
+
+    def is_recording(self) -> bool:
+        """True: what user code sets is kept until the worker has made the real span."""
+        return True
+
+    def set_attributes(self, attributes: Any) -> None:
+        """Keep span attributes, at most 64."""
+        self._add("span_attributes", attributes)
+
+    def set_attribute(self, key: str, value: types.AttributeValue) -> None:
+        """Keep one span attribute."""
+        self._add("span_attributes", {key: value})
+
+    def add_event(self, name: str, attributes: types.Attributes = None, timestamp: int | None = None) -> None:
+        """Keep a span event, at most 64."""
+        self._append("events", (name, attributes, timestamp or time.time_ns()))
+
+    def add_link(self, context: SpanContext, attributes: types.Attributes = None) -> None:
+        """Keep a link, at most 64."""
+        self._append("links", (context, attributes))
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: types.Attributes = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
+    ) -> None:
+        """Keep an exception that user code handled, as a span event made by the worker."""
+        del escaped
+        self._append("exceptions", (exception, attributes, timestamp or time.time_ns()))
+
+    def set_status(self, status: Any, description: str | None = None) -> None:
+        """Keep the status that user code chose."""
+        self.__dict__["status"] = (status, description)
+
+    def update_name(self, name: str) -> None:
+        """Keep the name that user code chose."""
+        self.__dict__["name"] = name
+
+    def end(self, end_time: int | None = None) -> None:
+        """Nothing: the decorator ends the span."""
+
+    def _add(self, field: str, entries: Any) -> None:
+        kept = self.__dict__.setdefault(field, {})
+        for key, value in dict(entries).items():
+            if len(kept) < MAX_ENTRIES:
+                kept[key] = value
+
+    def _append(self, field: str, entry: object) -> None:
+        kept = self.__dict__.setdefault(field, [])
+        if len(kept) < MAX_ENTRIES:
+            kept.append(entry)
+
+    def __reduce__(self) -> Any:
+        """A call is bound to its process; a copy elsewhere is its span context."""
+        from opentelemetry.trace import NonRecordingSpan  # noqa: PLC0415 - needed when pickled only
+
+        return NonRecordingSpan, (self.get_span_context(),)
+
+
+active: set[Call] = set()
+"""Calls running in this process; adding to and taking from a set is atomic."""
+
+
+def begin(target: Target) -> Call:
+    """A call that starts now in the current context."""
+    return Call(target, get_current(), time.time_ns(), time.perf_counter())
+
+
+def finish(call: Call) -> None:
+    """Note the duration and make `call` the last finished one of this thread or task."""
+    call.seconds = time.perf_counter() - call.clock
+    active.discard(call)
+    _last.set(call)
+
+
+def current_prediction() -> Call | None:
+    """The prediction that is running, else the last one that finished in this thread or task, else None.
+
+    Its `id` names it for `feedback`; `annotate(...)` adds facts while it runs.
+    A prediction made in another thread, or in an asyncio task of its own, is not seen from here: take the id
+    inside the function there.
+    """
+    running = get_value(_CALL_KEY)
+    return running if isinstance(running, Call) else _last.get()

@@ -1,0 +1,78 @@
+"""From a snapshot of the inputs to columns: feature name to sampled values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from modelspan.capture import ATOMS, MAX_COLUMNS, Snapshot, sample_stride
+from modelspan.pipeline.text import clean_text
+
+Columns = Mapping[str, Sequence[object]]
+
+
+def to_columns(snapshot: Snapshot, names: Sequence[str], limit: int) -> Columns:
+    """Columns of the inputs of one call, all of one length, at most `limit` rows.
+
+    A vector is one row. Inputs without names get `names` in order, then `f<position>`. A value that is
+    not a scalar stays the name of its type, so that it counts as missing or other.
+    """
+    kind, payload = snapshot.kind, snapshot.payload
+    if kind == "record":
+        return {_name(key): [cell] for key, cell in payload.items()}
+    if kind == "records":
+        return _from_records(payload)
+    if kind == "columns":
+        pairs = payload.items() if isinstance(payload, dict) else zip(snapshot.names, payload, strict=False)
+        return {_name(key): _thin(column, limit) for key, column in pairs}
+    if kind == "matrix":
+        return _from_matrix(payload, names)
+    if kind == "vector":
+        own = [_name(name) for name in snapshot.names] or names
+        return {_nth(own, i): [cell] for i, cell in enumerate(_plain(payload)[:MAX_COLUMNS])}
+    return {_nth(names, 0): [payload]} if kind == "scalar" else {}
+
+
+def _from_records(records: Sequence[Mapping[Any, object]]) -> Columns:
+    keys: dict[Any, None] = {}
+    for record in records:
+        keys.update(dict.fromkeys(record))
+    return {_name(key): [record.get(key) for record in records] for key in list(keys)[:MAX_COLUMNS]}
+
+
+def _from_matrix(payload: Any, names: Sequence[str]) -> Columns:
+    if isinstance(payload, np.ndarray):
+        return {_nth(names, i): column for i, column in enumerate(payload.T.tolist())}
+    width = max(map(len, payload), default=0)
+    return {_nth(names, i): [row[i] if i < len(row) else None for row in payload] for i in range(width)}
+
+
+def _thin(column: Any, limit: int) -> Sequence[object]:
+    values = _plain(column)
+    return values[:: sample_stride(len(values), limit)] if len(values) > limit else values
+
+
+def _plain(column: Any) -> list[object]:
+    """A column of numpy, pandas or polars as a list of Python values."""
+    to_list = getattr(column, "to_list", None) or getattr(column, "tolist", None)
+    return list(to_list() if to_list is not None else column)
+
+
+def _nth(names: Sequence[str], position: int) -> str:
+    return names[position] if position < len(names) else f"f{position}"
+
+
+def _name(key: object) -> str:
+    """A column's name as text; of an unknown type only the type's name is used."""
+    if isinstance(key, str):
+        return clean_text(key, 200)
+    return str(key) if type(key) in ATOMS else f"<{type(key).__name__}>"
+
+
+def rows_of(columns: Columns) -> Iterable[Mapping[str, object]]:
+    """The sampled rows, one mapping each."""
+    names = list(columns)
+    for cells in zip(*columns.values(), strict=False):
+        yield dict(zip(names, cells, strict=True))

@@ -1,0 +1,132 @@
+"""What one decorated function is: settings of `monitor`, checked and resolved at decoration."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from modelspan.drift.reference import Reference
+from modelspan.errors import ConfigError
+from modelspan.prediction import Model
+
+TASKS = ("", "binary", "multiclass", "regression")
+MIN_WINDOW = 100
+MAX_NAME = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What the worker needs to know of a decorated function; shared by all its calls."""
+
+    model: Model
+    reference: Reference | None = None
+    feature_names: tuple[str, ...] = ()
+    """Names of the columns of inputs that carry none."""
+    classes: tuple[str, ...] = ()
+    """Class labels in the order of the model's probability columns."""
+    drift_window: int = 1000
+    """Rows in one drift window."""
+
+
+def resolve_target(
+    function: Any,
+    *,
+    model: Any,
+    version: Any,
+    variant: Any,
+    reference: Any,
+    features: Any,
+    log_features: Any,
+    classes: Any,
+    task: Any,
+    operation: Any,
+    argument: Any,
+    drift_window: Any,
+) -> Target:
+    """Check the settings of `monitor` for `function`.
+
+    Raises:
+        ConfigError: If one is wrong; the message names it, the rule and the way out.
+    """
+    if not callable(function) or inspect.isclass(function):
+        what = "class" if inspect.isclass(function) else type(function).__name__
+        raise ConfigError(f"monitor() decorates callables, not a {what}; decorate its predict method")
+    if not isinstance(argument, str):
+        raise ConfigError(f"argument={argument!r:.60} is not text; name one parameter")
+    if task not in TASKS:
+        raise ConfigError(
+            f"task={task!r:.60} is not known; use binary, multiclass, regression or leave it out"
+        )
+    if type(drift_window) is not int or drift_window < MIN_WINDOW:
+        raise ConfigError(
+            f"drift_window={drift_window!r:.60} must be a whole number of rows from {MIN_WINDOW}"
+        )
+    resolved = _reference(reference)
+    names = _texts("features", features) or (tuple(resolved.features) if resolved else ())
+    return Target(
+        model=Model(
+            name=_name("model", model, required=True),
+            version=_name("version", version),
+            variant=_name("variant", variant),
+            operation=_name("operation", operation) or _operation(function),
+            task=task,
+            framework=_framework(function),
+            log_features=_texts("log_features", log_features),
+        ),
+        reference=resolved,
+        feature_names=names,
+        classes=_texts("classes", classes),
+        drift_window=drift_window,
+    )
+
+
+def _name(setting: str, value: Any, *, required: bool = False) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(
+            f"{setting}={value!r:.60} is a {type(value).__name__}; it must be text: {setting}='…'"
+        )
+    if required and not value.strip():
+        raise ConfigError(f"{setting}={value!r} is empty; give the model a name, for example 'credit-risk'")
+    if len(value) > MAX_NAME or not value.isprintable():
+        raise ConfigError(f"{setting}={value!r:.60} must be at most {MAX_NAME} printable characters")
+    return value
+
+
+def _texts(setting: str, value: Any) -> tuple[str, ...]:
+    entries = (
+        tuple(value) if isinstance(value, Iterable) and not isinstance(value, (str, bytes, dict)) else (0,)
+    )
+    if not all(isinstance(entry, str) for entry in entries):
+        raise ConfigError(
+            f"{setting}={value!r:.60} is not a list of names; pass for example {setting}=['a', 'b']"
+        )
+    if len(set(entries)) != len(entries):
+        raise ConfigError(f"{setting}={value!r:.60} names something twice; name each once")
+    return entries
+
+
+def _reference(value: Any) -> Reference | None:
+    if value is None or isinstance(value, Reference):
+        return value
+    if isinstance(value, (str, os.PathLike)):
+        return Reference.load(value)
+    raise ConfigError(
+        f"reference is a {type(value).__name__}; pass a Reference, or the path of a file that "
+        "`modelspan reference build` wrote"
+    )
+
+
+def _operation(function: Any) -> str:
+    inner = function.func if isinstance(function, functools.partial) else function
+    name = getattr(inner, "__name__", "")
+    return name if isinstance(name, str) and name and name != "<lambda>" else "predict"
+
+
+def _framework(function: Any) -> str:
+    """Top-level package of the object whose bound method it is: sklearn, torch."""
+    owner = getattr(function, "__self__", None)
+    return "" if owner is None or inspect.ismodule(owner) else type(owner).__module__.partition(".")[0]

@@ -1,0 +1,111 @@
+"""The one background thread of a process: drains the queue at each tick and runs the sinks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from modelspan.guard import fault, guard
+from modelspan.pipeline.assemble import assemble
+from modelspan.pipeline.call import Call
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from modelspan.delivery.accounting import Ledger
+    from modelspan.pipeline.queue import Queue
+    from modelspan.prediction import Prediction
+
+BATCH = 512
+CROWD_WAIT_SECONDS = 0.02
+
+
+class Sink(Protocol):
+    """Turns predictions into one kind of telemetry; knows no other sink."""
+
+    def __call__(self, predictions: Sequence[Prediction], /) -> None:
+        """Handle predictions, in the order in which they finished."""
+
+
+class Worker:
+    """Runs until stopped; a fault of one record or sink is counted and leaves the others alone."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        sinks: Sequence[Sink],
+        ledger: Ledger,
+        *,
+        tick_seconds: float,
+        sample_rows: int,
+        crowded: Callable[[], bool],
+    ) -> None:
+        self._queue = queue
+        self._sinks = sinks
+        self._ledger = ledger
+        self._tick = tick_seconds
+        self._rows = sample_rows
+        self._crowded = crowded
+        self.busy = threading.Lock()
+        """Held while a batch is in the sinks."""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="modelspan-worker", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def flush(self, deadline: float) -> bool:
+        """Wait for the sinks to have seen all that was queued before, until `deadline` (monotonic)."""
+        marker = threading.Event()
+        self._queue.put_marker(marker)
+        return marker.wait(max(0.0, deadline - time.monotonic()))
+
+    def close(self, deadline: float) -> bool:
+        """Take in no more, finish what waits until `deadline`, count the rest as dropped, stop."""
+        self._queue.closed = True
+        clean = self.flush(deadline)
+        self._stop.set()
+        self._queue.wake.set()
+        self._thread.join(max(0.0, min(1.0, deadline - time.monotonic())))
+        left = sum(isinstance(item, Call) for item in self._queue.drain(len(self._queue)))
+        self._ledger.drop("predictions", "exit_timeout", left)
+        return clean
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._queue.wake.wait(self._tick)
+                self._queue.wake.clear()
+                self._drain(len(self._queue))
+            except BaseException:
+                fault("running the worker")
+
+    def _drain(self, waiting: int) -> None:
+        """One tick: what waited at its start, not "until empty", so that batches stay large."""
+        while waiting > 0 and not self._stop.is_set():
+            while self._crowded() and not self._queue.closed:
+                time.sleep(CROWD_WAIT_SECONDS)
+            items = self._queue.drain(min(waiting, BATCH))
+            waiting -= len(items)
+            with self.busy:
+                self._process([item for item in items if not isinstance(item, threading.Event)])
+            for item in items:
+                if isinstance(item, threading.Event):
+                    item.set()
+
+    def _process(self, items: list[Any]) -> None:
+        predictions = []
+        for item in items:
+            with guard("describing a prediction"):
+                if isinstance(item, Call):
+                    predictions.append(assemble(item, self._rows))
+                    item.forget()
+                else:
+                    item()
+        self._ledger.emit("predictions", len(predictions))
+        for sink in self._sinks:
+            with guard(f"running {type(sink).__name__}"):
+                sink(predictions)
+        self._ledger.deliver("predictions", len(predictions))

@@ -1,0 +1,85 @@
+"""One span for each call, with the ids that the call carried."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, Status, StatusCode
+
+from modelspan import semconv
+from modelspan.guard import guard
+from modelspan.pipeline.text import clean_text, clean_value
+from modelspan.sinks.attributes import error_type, outcome_attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from modelspan.delivery.spans import SpanMaker
+    from modelspan.prediction import Model, Prediction
+
+
+class SpanSink:
+    """Makes the spans through the tracer in use: its sampler, limits and processors apply."""
+
+    def __init__(self, maker: SpanMaker) -> None:
+        self._maker = maker
+
+    def __call__(self, predictions: Sequence[Prediction]) -> None:
+        """One span each."""
+        for prediction in predictions:
+            with guard("making a span"):
+                self._make(prediction)
+
+    def _make(self, prediction: Prediction) -> None:
+        model, seen = prediction.model, prediction.span
+        context = prediction.context
+        span = self._maker.start(
+            semconv.span_name(model.operation, model.name),
+            context if isinstance(context, Context) else Context(),
+            (prediction.trace_id, prediction.span_id),
+            prediction.sampling,
+            attributes=_attributes(prediction, model),
+            start_time=prediction.started_ns,
+        )
+        _replay(span, seen)
+        if prediction.failure:
+            span.set_status(Status(StatusCode.ERROR, prediction.failure.message))
+        span.end(prediction.started_ns + int(prediction.seconds * 1e9))
+
+
+def _attributes(prediction: Prediction, model: Model) -> dict[str, Any]:
+    attributes: dict[str, Any] = dict(outcome_attributes(model, error_type(prediction)))
+    if model.framework:
+        attributes[semconv.MODEL_FRAMEWORK] = model.framework
+    if model.task:
+        attributes[semconv.TASK_TYPE] = model.task
+    attributes[semconv.BATCH_SIZE] = prediction.rows
+    attributes[semconv.PREDICTION_ID] = prediction.id
+    for name, value in prediction.annotations.items():
+        attributes[semconv.ANNOTATION_PREFIX + name] = value
+    return attributes
+
+
+def _replay(span: Span, seen: Mapping[str, Any]) -> None:
+    """What user code did to the current span during the call."""
+    for name, value in _clean(seen.get("span_attributes")).items():
+        span.set_attribute(name, value)
+    for name, attributes, time_ns in seen.get("events", ()):
+        span.add_event(clean_text(name), _clean(attributes), time_ns)
+    for context, attributes in seen.get("links", ()):
+        span.add_link(context, _clean(attributes))
+    for exception, attributes, time_ns in seen.get("exceptions", ()):
+        span.record_exception(exception, _clean(attributes), time_ns)
+    if "status" in seen:
+        span.set_status(*seen["status"])
+    if "name" in seen:
+        span.update_name(clean_text(seen["name"]))
+
+
+def _clean(attributes: Any) -> dict[str, Any]:
+    """Attributes that cannot spoil the batch that they travel in."""
+    cleaned = {
+        name: clean_value(value) for name, value in dict(attributes or {}).items() if isinstance(name, str)
+    }
+    return {clean_text(name, 200): value for name, value in cleaned.items() if value is not None}
