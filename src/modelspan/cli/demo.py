@@ -25,8 +25,12 @@ def demo(
     leave: Annotated[
         bool, typer.Option("--exit", help="End after the day instead of waiting for Ctrl-C.")
     ] = False,
-    port: Annotated[int, typer.Option(help="Port of the web page.", min=1, max=65535)] = 8050,
-    otlp_port: Annotated[int, typer.Option(help="Port of the OTLP receiver.", min=1, max=65535)] = 4318,
+    port: Annotated[
+        int, typer.Option(help="Port of the web page; 0 takes a free one.", min=0, max=65535)
+    ] = 8050,
+    otlp_port: Annotated[
+        int, typer.Option(help="Port of the OTLP receiver; 0 takes a free one.", min=0, max=65535)
+    ] = 4318,
     data: Annotated[Path | None, typer.Option(help="Data folder, as in modelspan up.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the traffic.", min=0)] = 1,
     endpoint: Annotated[str, typer.Option(help="Send to this OTLP address; start no backend.")] = "",

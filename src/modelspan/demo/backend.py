@@ -78,7 +78,7 @@ def _announced(process: subprocess.Popen[bytes], said: int) -> Backend:
         if ended:
             raise BackendError(text.strip() or f"modelspan up ended with status {process.returncode}")
         addresses = dict(re.findall(r"\b(page|OTLP)\b.*?(https?://\S+)", text))
-        if len(addresses) == 2:  # noqa: PLR2004 - both of them
+        if len(addresses) == 2:
             return Backend(endpoint=addresses["OTLP"], page=addresses["page"].rstrip("/"))
         time.sleep(0.05)
     raise BackendError(f"modelspan up did not say where it listens within {START_SECONDS:g} s")

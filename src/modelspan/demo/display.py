@@ -38,13 +38,17 @@ class Tally:
 
     def rate(self) -> float:
         """Predictions per second since the first one."""
-        return self.predictions / max(time.monotonic() - self.started, 1e-9)
+        return self.predictions / max(time.monotonic() - self.started, 1.0)
 
     def line(self, alarms: int | None) -> str:
         """The counts in one line; `alarms` is None when nobody can be asked."""
-        text = f"{self.predictions:,} predictions ({self.rate():.0f}/s), {self.errors} errors"
-        text += f", {self.outcomes:,} outcomes"
-        return text if alarms is None else f"{text}, {alarms} drift alarm{'' if alarms == 1 else 's'}"
+        text = f"{self.predictions:,} predictions ({self.rate():.0f}/s), {_count(self.errors, 'error')}"
+        text += f", {_count(self.outcomes, 'outcome')}"
+        return text if alarms is None else f"{text}, {_count(alarms, 'drift alarm')}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 class Running:

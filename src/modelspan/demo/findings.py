@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from modelspan import semconv
+from modelspan import _setup, semconv
 from modelspan.demo.scoring import MODEL, VERSION
 from modelspan.demo.traffic import DRIFTED
 
@@ -34,7 +34,10 @@ def alarms(backend: Backend, since: float) -> list[dict[str, Any]] | None:
 
 def summary(backend: Backend, tally: Tally, delivery: str) -> Table:
     """The table at the end: what was asked, what came out."""
-    table = Table(title="The day is over", title_justify="left", title_style="bold", show_header=False)
+    # No frame: the link must fit into 80 columns in one piece.
+    table = Table(
+        title="The day is over", title_justify="left", show_header=False, box=None, padding=(0, 1, 0, 0)
+    )
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in _rows(backend, tally, delivery):
@@ -50,7 +53,7 @@ def _rows(backend: Backend, tally: Tally, delivery: str) -> list[tuple[str, str]
         ("outcomes", f"{tally.outcomes:,} became known{_coverage(backend)}"),
         ("drift", _drift(backend)),
         ("drift alarms", _alarms(backend, tally)),
-        ("a failing call", f"{backend.page}/traces/{trace}" if backend.page and trace else trace or "none"),
+        ("failing call", f"{backend.page}/traces/{trace}" if backend.page and trace else trace or "none"),
         ("telemetry", delivery),
         ("page", backend.page or "none"),
     ]
@@ -89,8 +92,19 @@ def _alarms(backend: Backend, tally: Tally) -> str:
     return ", ".join(texts) or "none"
 
 
+def delivery() -> str:
+    """What became of the telemetry of this process, by its own exact count."""
+    runtime = _setup.current
+    if runtime is None:
+        return "switched off by OTEL_SDK_DISABLED"
+    ledger = runtime.ledger
+    sent = ", ".join(f"{ledger.delivered[signal]:,} {signal}" for signal in ("spans", "logs", "metrics"))
+    lost = ledger.lost()
+    return f"delivered {sent}; {f'LOST {lost}' if lost else 'nothing dropped'}"
+
+
 def wait_for_arrival(backend: Backend, tally: Tally) -> None:
-    """Give the backend a moment to commit the last records: its count of our predictions tells when."""
+    """Give the backend a moment to commit what it has accepted, so that the link works that we print."""
     deadline = time.monotonic() + _ARRIVAL_SECONDS
     while time.monotonic() < deadline and tally.failing_trace:
         if backend.ask(f"/api/traces/{tally.failing_trace}") is not None:

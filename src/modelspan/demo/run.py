@@ -49,7 +49,7 @@ class DemoSettings:
     """OTLP address to use in place of our own backend."""
 
     def __post_init__(self) -> None:
-        if not MIN_SECONDS <= self.seconds <= 86_400:  # noqa: PLR2004 - a real day
+        if not MIN_SECONDS <= self.seconds <= 86_400:
             raise ConfigError(
                 f"seconds={self.seconds:g} is no length for the day; choose from {MIN_SECONDS:g} to 86400"
             )
@@ -100,8 +100,8 @@ def _prepare(settings: DemoSettings, backend: Backend, console: Console) -> Day:
     halves = scoring.split(scoring.load(), settings.seed)
     pipeline = scoring.train(halves.train)
     console.print(
-        f"Model: {scoring.MODEL} {scoring.VERSION}, logistic regression on {len(halves.train)} German credits, "
-        f"AUC {scoring.auc(pipeline, halves.held_out):.3f} on {len(halves.held_out)} held-out ones",
+        f"Model: {scoring.MODEL} {scoring.VERSION}, AUC {scoring.auc(pipeline, halves.held_out):.3f} "
+        f"on {len(halves.held_out)} held-out German credits",
         highlight=False,
     )
     modelspan.configure(

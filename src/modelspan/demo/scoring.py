@@ -98,7 +98,7 @@ class CreditService:
                 time.sleep(self._random.uniform(0.05, 0.15))
         with tracer.start_as_current_span("pipeline"):
             answer: Any = self._pipeline.predict_proba(frame)
-        if refused := int((answer[:, 1] > 0.8).sum()):  # noqa: PLR2004 - the user's own rule
+        if refused := int((answer[:, 1] > 0.8).sum()):
             logger.warning("%d of %d applications refused without review", refused, len(frame))
         return answer  # type: ignore[no-any-return]  # scikit-learn has no types
 

@@ -115,6 +115,6 @@ class Traffic:
         )
 
     def _spoil(self, frame: pd.DataFrame) -> pd.DataFrame:
-        if self._random.random() < 0.5:  # noqa: PLR2004 - a coin
+        if self._random.random() < 0.5:
             return frame.drop(columns="duration_months")
         return frame.assign(credit_amount=-frame["credit_amount"])

@@ -85,7 +85,7 @@ def _judge(name: str, signal: str, response: Any, said: str, *, accepted: bool) 
     found = (
         f"{status} {response.reason} from {response.request.method} /{response.request.path_url.lstrip('/')}"
     )
-    if 300 <= status < 400:  # noqa: PLR2004 - the redirects of HTTP
+    if 300 <= status < 400:
         where = response.headers.get("Location", "an unnamed place")
         return Check(name=name, state="failed", found=f"{found}, redirected to {where}", todo=_TODO[301])
     if not accepted:
