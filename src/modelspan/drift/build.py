@@ -39,7 +39,7 @@ def check_sizes(*, bins: int, max_levels: int, rows: int) -> None:
     for name, value, (least, most) in (("bins", bins, _BINS), ("max_levels", max_levels, _MAX_LEVELS)):
         if not least <= value <= most:
             raise ConfigError(f"{name}={value} must be from {least} to {most}; leave it out for the default")
-    if rows < 2:  # noqa: PLR2004 - a row to choose edges on and one to count
+    if rows < 2:
         raise ConfigError(f"data has rows={rows}, a reference needs at least 2; thousands are good")
 
 

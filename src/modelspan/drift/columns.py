@@ -107,7 +107,7 @@ def _pairs(data: Any, names: Sequence[str] | None) -> Iterable[tuple[str, Values
 
 def _array_pairs(data: np.ndarray[Any, Any], names: Sequence[str] | None) -> Iterable[tuple[str, Values]]:
     """Columns of a 2-D array."""
-    if data.ndim != 2:  # noqa: PLR2004 - rows and columns
+    if data.ndim != 2:
         raise ConfigError(f"data has {data.ndim} dimensions; pass an array of shape (rows, features)")
     width = data.shape[1]
     chosen = [f"f{position}" for position in range(width)] if names is None else list(names)

@@ -30,7 +30,9 @@ def number(value: Any) -> float:
         return _float_of_integer(value)
     if issubclass(kind, float):
         return float.__float__(value)
-    if issubclass(kind, _NUMPY_NUMBERS) and kind is not np.timedelta64:  # which numpy calls an integer
+    if issubclass(kind, _NUMPY_TIMES):  # numpy calls a difference of times an integer
+        return math.nan
+    if issubclass(kind, _NUMPY_NUMBERS):
         return float(np.float64(value))
     return math.nan
 
@@ -66,7 +68,7 @@ def level(value: Any) -> str | None:
 def _number_level(value: Any) -> str | None:
     """The name of a number, `(other)` for everything else."""
     kind = type(value)
-    if not issubclass(kind, (int, float, *_NUMPY_NUMBERS)) or kind is np.timedelta64:
+    if issubclass(kind, _NUMPY_TIMES) or not issubclass(kind, (int, float, *_NUMPY_NUMBERS)):
         return OTHER
     as_float = number(value)
     if math.isnan(as_float):
