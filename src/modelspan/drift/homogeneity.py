@@ -36,7 +36,8 @@ def two_sample_p(reference_counts: Counts, current_counts: Counts, *, ordered: b
             with their neighbours, otherwise the rarest with the next rarest.
 
     Returns:
-        A probability; 1.0 when a sample is empty or all rows are in one bin.
+        A probability; 1.0 when a sample is empty or all rows are in one bin. Below ten rows nothing can be
+        told, and it is 1.0 or, for one rare value, exact.
 
     Raises:
         ValueError: If the shapes differ.

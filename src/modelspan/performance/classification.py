@@ -83,7 +83,7 @@ def _ranking(outcomes: Sequence[str], scores: Sequence[float], positive: str) ->
     """ROC AUC by the rank-sum formula, ties at their mean rank."""
     rows = [(score, outcome) for score, outcome in zip(scores, outcomes, strict=True) if math.isfinite(score)]
     classes = {outcome for _, outcome in rows}
-    if len(classes) != 2 or positive not in classes:  # noqa: PLR2004 - one class against one other
+    if len(classes) != 2 or positive not in classes:
         return {}
     ranks = _mean_ranks([score for score, _ in rows])
     positives = np.array([outcome == positive for _, outcome in rows])
