@@ -1,4 +1,4 @@
-"""The web page of `modelspan up`: one Dash application, one callback, the URL as its whole state.
+"""The web page of `modelspan up`: one Dash application with the URL as its whole state.
 
 Nothing is fetched from outside: scripts and styles come from this process, and a content security policy
 makes the browser refuse anything else.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import dash
-from dash import Input, Output, dcc, html
+from dash import ALL, Input, Output, State, dcc, html
 
 from modelspan.viewer.views import alerts, drift, header, live, overview, parts, performance, trace, traces
 from modelspan.viewer.views.request import Request
@@ -76,16 +76,47 @@ def build_page(server: flask.Flask, queries: Queries) -> dash.Dash:
     )  # fmt: skip
     app.layout = _layout()
 
-    def show(pathname: str | None, search: str | None, _ticks: int | None) -> tuple[Any, Any, int]:
-        return render(queries, Route.parse(pathname, search))
-
-    app.callback(
-        Output("header", "children"), Output("view", "children"), Output("tick", "interval"),
-        Input("url", "pathname"), Input("url", "search"), Input("tick", "n_intervals"),
-        running=[(Output("tick", "disabled"), True, False)],
-    )(show)  # fmt: skip
+    _connect(app, queries)
     _protect(server, app)
     return app
+
+
+def _connect(app: dash.Dash, queries: Queries) -> None:
+    """One callback draws a URL; one renews its live blocks or, if their set changed, has it drawn anew."""
+
+    def draw(pathname: str | None, search: str | None, _redraw: int | None) -> tuple[Any, Any, int]:
+        return render(queries, Route.parse(pathname, search))
+
+    def renew(ticks: int, pathname: str | None, search: str | None, fixed: list[Any]) -> tuple[Any, Any, Any]:
+        live, graphs = ([each["id"] for each in ids] for ids in dash.ctx.outputs_list[:2])
+        found = _blocks(render(queries, Route.parse(pathname, search)))
+        if found.keys() != {_key(each) for each in (*live, *graphs, *fixed)}:
+            return [dash.no_update] * len(live), [dash.no_update] * len(graphs), ticks
+        children = [found[_key(each)].children for each in live]
+        return children, [found[_key(each)].figure for each in graphs], dash.no_update
+
+    url = (Input("url", "pathname"), Input("url", "search"))
+    app.callback(
+        Output("header", "children"), Output("view", "children"), Output("tick", "interval"),
+        *url, Input("redraw", "data"),
+    )(draw)  # fmt: skip
+    app.callback(
+        Output({"kind": "live", "name": ALL}, "children"), Output({"kind": "graph", "name": ALL}, "figure"),
+        Output("redraw", "data"),
+        Input("tick", "n_intervals"), State("url", "pathname"), State("url", "search"),
+        State({"kind": "fixed", "name": ALL}, "id"),
+        running=[(Output("tick", "disabled"), True, False)], prevent_initial_call=True,
+    )(renew)  # fmt: skip
+
+
+def _blocks(drawn: tuple[parts.Node, parts.Node, int]) -> dict[tuple[str, str], Any]:
+    top, view, _ = drawn
+    walks = (root._traverse_ids() for root in (top, view))  # noqa: SLF001 - dash offers no other walk
+    return {_key(each.id): each for walk in walks for each in walk}
+
+
+def _key(name: dict[str, str]) -> tuple[str, str]:
+    return name["kind"], name["name"]
 
 
 def render(queries: Queries, route: Route) -> tuple[parts.Node, parts.Node, int]:
@@ -131,6 +162,7 @@ def _layout() -> parts.Node:
     return html.Div([
         dcc.Location(id="url", refresh=False),
         dcc.Interval(id="tick", interval=LIVE_MS),
+        dcc.Store(id="redraw"),
         html.Header(id="header"),
         html.Main(html.P("Loading …", className="muted"), id="view"),
     ])  # fmt: skip

@@ -27,7 +27,8 @@ def render(request: Request) -> parts.Node:
         return html.Div([title, _nothing(request)])
     opened = [each for each in found if each["state"] == "open"]
     closed = [each for each in found if each["state"] != "open"]
-    return html.Div([title, _section("Open", opened, request.now), _section("Closed", closed, request.now)])
+    sections = [_section("Open", opened, request.now), _section("Closed", closed, request.now)]
+    return html.Div([title, parts.live("alerts", *sections)])
 
 
 def _nothing(request: Request) -> parts.Node:

@@ -32,14 +32,16 @@ def render(request: Request) -> parts.Node:
     answer = request.queries.drift(model, params.get("version"))
     columns = ranked(answer)
     beside = html.Div(
-        [_verdict(columns), parts.version_choice(request, answer["version"])], className="names"
+        [parts.live("verdict", _verdict(columns)), parts.version_choice(request, answer["version"])],
+        className="names",
     )
     top = [parts.heading(model, above="model", beside=beside), parts.model_tabs(request.route, "Drift")]
     if not columns:
         return html.Div([*top, _nothing()])
     chosen = _chosen(columns, params.get("feature"))
     panel = html.Div(_evidence(columns[chosen], request.now), className="evidence")
-    return html.Div([*top, html.Div([_ranking(request, columns, chosen), panel], className="ranked")])
+    ranking = parts.live("ranking", _ranking(request, columns, chosen))
+    return html.Div([*top, html.Div([ranking, panel], className="ranked")])
 
 
 def ranked(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -28,7 +28,7 @@ def plain() -> parts.Node:
 
 
 def _bar(first: str, opened: int, chooser: parts.Node) -> parts.Node:
-    badge = parts.badge(opened, "alarm") if opened else None
+    badge = parts.live("alerts-open", parts.badge(opened, "alarm") if opened else None)
     links = [
         dcc.Link([name, badge if key == "alerts" else None], href=href(*where),
                  className="chosen" if key == first else "")
@@ -39,7 +39,7 @@ def _bar(first: str, opened: int, chooser: parts.Node) -> parts.Node:
 
 
 def _chooser(request: Request) -> parts.Node:
-    """The models as links; it closes itself after a choice, because its key follows the URL."""
+    """The models as links; a refresh leaves it open, a choice draws it anew and so closes it."""
     names = sorted({each["model"] for each in request.models})
     if not names:
         return None
@@ -52,4 +52,4 @@ def _chooser(request: Request) -> parts.Node:
     ]
     summary = html.Summary(["model: ", html.Strong(chosen or "choose")])
     menu = html.Div(links, className="menu")
-    return html.Details([summary, menu], className="chooser", key="/".join(route.parts))
+    return parts.fixed("chooser", html.Details([summary, menu], className="chooser"), of=names)

@@ -38,11 +38,11 @@ def render(request: Request) -> parts.Node:
     return html.Div([
         parts.heading(model, above="model", beside=_range_choice(request, key)),
         parts.model_tabs(request.route, "Live"),
-        _tiles(answer["buckets"], request),
+        parts.live("tiles", _tiles(answer["buckets"], request)),
         html.Div([parts.chart("Traffic", figures.traffic(answer)),
                   parts.chart("Latency", figures.latency(answer))], className="pair"),
-        _versions(request),
-        _latest(request, model),
+        parts.live("versions", _versions(request)),
+        parts.live("latest", _latest(request, model)),
     ])  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def _tiles(buckets: Sequence[Mapping[str, Any]], request: Request) -> parts.Node
 
 
 def _versions(request: Request) -> parts.Node:
-    if len(request.versions) < 2:  # noqa: PLR2004 - one version has nothing to be compared with
+    if len(request.versions) < 2:
         return None
     rows = [_version(each, request.now) for each in request.versions]
     return parts.card("Versions", parts.table(_VERSIONS, rows, kind="numbers"))

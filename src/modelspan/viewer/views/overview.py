@@ -24,7 +24,9 @@ def render(request: Request) -> parts.Node:
     if not request.models:
         return parts.no_data()
     rows = [_row(each, request.now) for each in request.models]
-    return html.Div([parts.heading("Models"), parts.table(_HEADINGS, rows, kind="models")])
+    return html.Div(
+        [parts.heading("Models"), parts.live("models", parts.table(_HEADINGS, rows, kind="models"))]
+    )
 
 
 def _row(model: Mapping[str, Any], now: float) -> list[parts.Node]:

@@ -5,6 +5,7 @@ All text goes through `plain`, so what telemetry sends is only ever shown, never
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from dash import dcc, html
@@ -26,6 +27,27 @@ _EXCEPTION: Final = {semconv.EXCEPTION_TYPE, semconv.EXCEPTION_MESSAGE, semconv.
 Node = Any
 """A Dash component or a string."""
 Tone = Literal["quiet", "good", "alarm", "warn"]
+
+
+def live(name: str, *children: Node, of: object = "") -> Node:
+    """A block that a refresh renews while the rest of the page stays as the reader left it.
+
+    Args:
+        name: Unique within a view, together with `of`.
+        children: What is renewed.
+        of: What the block is about; another subject makes another block, and the view is drawn anew.
+    """
+    return html.Div(list(children), id=_id("live", name, of))
+
+
+def fixed(name: str, *children: Node, of: object) -> Node:
+    """A block that a refresh leaves alone, until it is about something else."""
+    return html.Div(list(children), id=_id("fixed", name, of))
+
+
+def _id(kind: str, name: str, of: object) -> dict[str, str]:
+    digest = hashlib.sha256(repr(of).encode("utf-8", "replace")).hexdigest()[:12]
+    return {"kind": kind, "name": f"{name}-{digest}"}
 
 
 def link(label: object, *parts: str, **params: str | None) -> Node:
@@ -91,10 +113,13 @@ def _cell(content: Node, name: str, style: str) -> Node:
 def chart(title: str, figure: go.Figure, *, height: int = 280, note: str = "") -> Node:
     """A figure with its title as text, which screen readers and searches find."""
     graph = dcc.Graph(
-        figure=figure, responsive=True, style={"height": f"{height}px"},
+        id=_id("graph", "chart", (title, height)), figure=figure, responsive=True,
+        style={"height": f"{height}px"},
         config={"displayModeBar": False, "displaylogo": False, "doubleClick": False, "scrollZoom": False},
     )  # fmt: skip
-    return html.Figure([html.Figcaption([html.H2(title), muted(note)]), graph], className="card")
+    return html.Figure(
+        [html.Figcaption([html.H2(title), live("note", muted(note), of=title)]), graph], className="card"
+    )
 
 
 def card(title: str, *children: Node) -> Node:
@@ -217,10 +242,10 @@ def model_tabs(route: Route, active: str) -> Node:
 def version_choice(request: Request, shown: str | None) -> Node:
     """The versions of the model, where there are several; else the only one in words."""
     versions = [each["version"] for each in request.versions]
-    if len(versions) < 2:  # noqa: PLR2004 - one is no choice
+    if len(versions) < 2:
         return muted(f"version {shown}" if shown else "no version")
     kept = {key: value for key, value in request.route.params.items() if key == "feature"}
     links = [
         (each or "none", href(*request.route.parts, version=each, **kept), each == shown) for each in versions
     ]
-    return choice("version", links)
+    return fixed("versions", choice("version", links), of=versions)

@@ -34,7 +34,8 @@ def render(request: Request) -> parts.Node:
     top = [parts.heading(model, above="model", beside=choice), parts.model_tabs(request.route, "Performance")]
     if not answer["outcomes"]:
         return html.Div([*top, _nothing(answer)])
-    return html.Div([*top, _coverage(answer), _overall(answer), *_charts(answer)])
+    numbers = parts.live("numbers", _coverage(answer), _overall(answer))
+    return html.Div([*top, numbers, *_charts(answer)])
 
 
 def _nothing(answer: Mapping[str, Any]) -> parts.Node:

@@ -31,7 +31,7 @@ def number(value: float | None, digits: int = 3) -> str:
         return ABSENT
     if abs(value) >= 10 ** (digits - 1):
         return f"{value:,.0f}"
-    return f"{value:.{digits}g}" if abs(value) >= 0.0001 or value == 0 else f"{value:.1e}"  # noqa: PLR2004 - readable
+    return f"{value:.{digits}g}" if abs(value) >= 0.0001 or value == 0 else f"{value:.1e}"
 
 
 def count(value: int | None) -> str:
@@ -54,7 +54,7 @@ def share(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return ABSENT
     percent = 100 * value
-    digits = 0 if percent in (0, 100) or 10 <= percent <= 99 else 1  # noqa: PLR2004 - two digits are enough
+    digits = 0 if percent in (0, 100) or 10 <= percent <= 99 else 1
     return f"{percent:.{digits}f}{_SPACE}%"
 
 

@@ -31,9 +31,14 @@ def render(request: Request) -> parts.Node:
     return html.Div([
         parts.heading(_name(found), above=_above(found), beside=_state(found)),
         _facts(found, origin),
-        _spans(found, request.route.params.get("span")),
-        _logs(sorted(found["logs"], key=lambda each: each["time"]), origin),
+        parts.fixed("records", _spans(found, request.route.params.get("span")),
+                    _logs(sorted(found["logs"], key=lambda each: each["time"]), origin), of=_records(found)),
     ])  # fmt: skip
+
+
+def _records(found: Mapping[str, Any]) -> tuple[int, int]:
+    """What tells that more of the trace has arrived."""
+    return len(found["spans"]), len(found["logs"])
 
 
 def _origin(found: Mapping[str, Any]) -> float:

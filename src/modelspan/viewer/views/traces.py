@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from modelspan.viewer.views.request import Request
 
 SHOWN = 50
-_HEADINGS = ("trace", "state", "duration#", "holds#", "started#")
+_HEADINGS = ("trace", "state", "duration#", "contents#", "started#")
 _ID_SHOWN = 8
 
 
@@ -26,8 +26,9 @@ def render(request: Request) -> parts.Node:
     found = request.queries.traces(model, limit=SHOWN, errors=errors)["traces"]
     choice = error_choice(("traces",), params, errors=errors)
     title = parts.heading("Traces", above=parts.scope(model, "traces"), beside=choice)
-    body = listing(found, request.now, models=not model) if found else _nothing(model, errors=errors)
-    return html.Div([title, body])
+    if not found:
+        return html.Div([title, _nothing(model, errors=errors)])
+    return html.Div([title, parts.live("traces", listing(found, request.now, models=not model))])
 
 
 def _nothing(model: str | None, *, errors: bool) -> parts.Node:
