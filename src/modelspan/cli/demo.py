@@ -10,6 +10,8 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from modelspan.errors import ConfigError
+
 EPILOG = """[bold]Examples[/bold]
 
 modelspan demo                              60 s of traffic, then the page stays until Ctrl-C
@@ -25,14 +27,10 @@ def demo(
     leave: Annotated[
         bool, typer.Option("--exit", help="End after the day instead of waiting for Ctrl-C.")
     ] = False,
-    port: Annotated[
-        int, typer.Option(help="Port of the web page; 0 takes a free one.", min=0, max=65535)
-    ] = 8050,
-    otlp_port: Annotated[
-        int, typer.Option(help="Port of the OTLP receiver; 0 takes a free one.", min=0, max=65535)
-    ] = 4318,
+    port: Annotated[int, typer.Option(help="Port of the web page; 0 takes a free one.")] = 8050,
+    otlp_port: Annotated[int, typer.Option(help="Port of the OTLP receiver; 0 takes a free one.")] = 4318,
     data: Annotated[Path | None, typer.Option(help="Data folder, as in modelspan up.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the traffic.", min=0)] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the traffic.")] = 1,
     endpoint: Annotated[str, typer.Option(help="Send to this OTLP address; start no backend.")] = "",
 ) -> None:
     """Train a credit-risk model on real data, monitor it, and show what two drifting features look like."""
@@ -57,7 +55,7 @@ def demo(
             ),
             console,
         )
-    except (BackendError, ValueError) as error:
+    except (BackendError, ConfigError) as error:
         _fail(str(error))
     except KeyboardInterrupt:
         console.print("Stopped.")

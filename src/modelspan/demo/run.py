@@ -35,7 +35,7 @@ class DemoSettings:
     """What `modelspan demo` was told.
 
     Raises:
-        ConfigError: If the day is too short.
+        ConfigError: If the length of the day, a port or the seed is out of range.
     """
 
     seconds: float = 60.0
@@ -53,6 +53,11 @@ class DemoSettings:
             raise ConfigError(
                 f"seconds={self.seconds:g} is no length for the day; choose from {MIN_SECONDS:g} to 86400"
             )
+        for name, number in (("port", self.port), ("otlp_port", self.otlp_port)):
+            if not 0 <= number <= 65535:
+                raise ConfigError(f"{name}={number} is not a port; use 0 to 65535, where 0 takes a free one")
+        if not 0 <= self.seed < 2**32:
+            raise ConfigError(f"seed={self.seed} is out of range; choose from 0 to {2**32 - 1}")
 
 
 def run(settings: DemoSettings, console: Console) -> None:
