@@ -25,7 +25,7 @@ def changes(rule, *p_values):
 
 
 def stationary_looks(rng, streams, windows, features):
-    """Windows without drift, each stream with one reference: counts, and p and PSI by stream, window, feature."""
+    """Windows without drift, a reference per stream: counts, and p and PSI by stream, window and feature."""
     rows, reference_rows, bins = 1000, 5000, 10
     shares = np.full(bins, 1 / bins)
     reference = rng.multinomial(reference_rows, shares, (streams, 1, features))
