@@ -23,9 +23,8 @@ ALONE = {name: os.environ[name] for name in os.environ if not name.startswith(OT
 
 
 def demo(data, *options):
-    return [
-        sys.executable, "-m", "modelspan", "demo", "--port", "0", "--otlp-port", "0", "--data", str(data), *options
-    ]  # fmt: skip
+    ports = ["--port", "0", "--otlp-port", "0"]
+    return [sys.executable, "-m", "modelspan", "demo", *ports, "--data", str(data), *options]
 
 
 @pytest.fixture(scope="module")
