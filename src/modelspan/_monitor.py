@@ -16,8 +16,8 @@ from opentelemetry.context import Context, attach, get_current
 from modelspan import _setup
 from modelspan.capture import capture
 from modelspan.guard import fault
-from modelspan.pipeline.arguments import Arguments, find_arguments
-from modelspan.pipeline.call import Call, active, begin, finish
+from modelspan.pipeline.arguments import Select, find_arguments
+from modelspan.pipeline.call import Call, active, finish
 from modelspan.pipeline.callables import MonitoredCallable
 from modelspan.pipeline.target import Target, resolve_target
 from modelspan.pipeline.yields import Yields
@@ -74,9 +74,9 @@ def _decorate(function: Any, settings: dict[str, Any], operation: str) -> Any:
     if isinstance(function, (classmethod, staticmethod)):
         return type(function)(_decorate(function.__func__, settings, operation))
     target = resolve_target(function, operation=operation, **settings)
-    arguments = find_arguments(function, settings["argument"])
+    select = find_arguments(function, settings["argument"])
     _setup.prepare()
-    wrapper = _wrap(function, target, arguments)
+    wrapper = _wrap(function, target, select)
     if inspect.isfunction(function):
         return functools.wraps(function)(wrapper)
     return MonitoredCallable(
@@ -84,7 +84,7 @@ def _decorate(function: Any, settings: dict[str, Any], operation: str) -> Any:
     )
 
 
-def _wrap(function: Any, target: Target, arguments: Arguments) -> Callable[..., Any]:
+def _wrap(function: Any, target: Target, select: Select) -> Callable[..., Any]:
     # a callable object is of the kind of its __call__
     body = (
         function
@@ -92,17 +92,17 @@ def _wrap(function: Any, target: Target, arguments: Arguments) -> Callable[..., 
         else type(function).__call__
     )
     if inspect.iscoroutinefunction(body):
-        return _coroutine(function, target, arguments)
+        return _coroutine(function, target, select)
     if inspect.isasyncgenfunction(body):
-        return _async_generator(function, target, arguments)
+        return _async_generator(function, target, select)
     if inspect.isgeneratorfunction(body):
-        return _generator(function, target, arguments)
-    return _function(function, target, arguments)
+        return _generator(function, target, select)
+    return _function(function, target, select)
 
 
-def _function(function: Any, target: Target, arguments: Arguments) -> Callable[..., Any]:
+def _function(function: Any, target: Target, select: Select) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        call = _begin(target, arguments, args, kwargs)
+        call = _begin(target, select, args, kwargs)
         if call is None:
             return function(*args, **kwargs)
         attach(call.inside())
@@ -119,9 +119,9 @@ def _function(function: Any, target: Target, arguments: Arguments) -> Callable[.
     return wrapper
 
 
-def _coroutine(function: Any, target: Target, arguments: Arguments) -> Callable[..., Any]:
+def _coroutine(function: Any, target: Target, select: Select) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        call = _begin(target, arguments, args, kwargs)
+        call = _begin(target, select, args, kwargs)
         if call is None:
             return await function(*args, **kwargs)
         attach(call.inside())
@@ -138,9 +138,9 @@ def _coroutine(function: Any, target: Target, arguments: Arguments) -> Callable[
     return wrapper
 
 
-def _generator(function: Any, target: Target, arguments: Arguments) -> Callable[..., Any]:
+def _generator(function: Any, target: Target, select: Select) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        call = _begin(target, arguments, args, kwargs)
+        call = _begin(target, select, args, kwargs)
         if call is None:
             return (yield from function(*args, **kwargs))
         yields, inside = Yields(), call.inside()
@@ -180,9 +180,9 @@ def _step(inside: Context, step: Callable[[Any], Any], sent: Any) -> Any:
         attach(outer)
 
 
-def _async_generator(function: Any, target: Target, arguments: Arguments) -> Callable[..., Any]:
+def _async_generator(function: Any, target: Target, select: Select) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        call = _begin(target, arguments, args, kwargs)
+        call = _begin(target, select, args, kwargs)
         yields, inside = Yields(), call.inside() if call else get_current()
         try:
             generator = function(*args, **kwargs)
@@ -219,16 +219,12 @@ async def _async_step(inside: Context, step: Callable[[Any], Any], sent: Any) ->
         attach(outer)
 
 
-def _begin(
-    target: Target, arguments: Arguments, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Call | None:
+def _begin(target: Target, select: Select, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
     """A call with its inputs copied; None when modelspan is off, or could not."""
-    runtime = _setup.current or _setup.start()
-    if runtime is None:
+    if _setup.current is None and _setup.start() is None:
         return None
     try:
-        call = begin(target)
-        call.features = capture(arguments.select(args, kwargs), _setup.sample_rows)
+        call = Call(target, capture(select(args, kwargs), _setup.sample_rows))
         active.add(call)
     except Exception:
         fault("copying the inputs of a prediction")

@@ -105,12 +105,14 @@ def emit(call: calls.Call) -> None:
         return
     if call.error is not None:
         runtime.note_failure(call)
-    call.cost = 512 + _cost(call.features) + _cost(call.output)
+    features, output = call.features, call.output
+    if features is None or features.rows > 1 or (output is not None and output.rows > 1):
+        call.cost += _cost(features) + _cost(output)
     runtime.queue.put(call, call.cost)
 
 
 def _cost(snapshot: Snapshot | None) -> int:
-    """About how many bytes a snapshot holds."""
+    """About how many bytes a snapshot of several rows holds."""
     if snapshot is None:
         return 0
     payload = snapshot.payload

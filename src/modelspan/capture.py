@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Final, Literal, NamedTuple, Self
 
@@ -32,6 +33,10 @@ class Snapshot(NamedTuple):
     """Column names that the object carries."""
 
 
+_make = partial(tuple.__new__, Snapshot)
+"""A `Snapshot` from its fields, at half the price of calling it: for the paths of a single row."""
+
+
 def capture(value: object, rows: int) -> Snapshot:
     """Bounded snapshot of `value`; at most `rows` rows of it are copied.
 
@@ -41,7 +46,7 @@ def capture(value: object, rows: int) -> Snapshot:
     """
     kind = type(value)
     if kind in ATOMS:
-        return Snapshot("scalar", value, 1)
+        return _make(("scalar", value, 1, ()))
     handler = _EXACT.get(kind)
     if handler is not None:
         return handler(value, rows)
@@ -57,7 +62,7 @@ def _dict(value: dict[Any, Any], rows: int) -> Snapshot:
     if len(value) > MAX_COLUMNS:
         value = dict(islice(dict.items(value), MAX_COLUMNS))
     if ATOMS.issuperset(map(type, dict.values(value))):
-        return Snapshot("record", dict.copy(value), 1)
+        return _make(("record", dict.copy(value), 1, ()))
     parts = {name: capture(cell, rows) for name, cell in dict.items(value)}
     lengths = {part.rows for part in parts.values() if part.kind == "vector"}
     if len(lengths) == 1 and all(part.kind == "vector" for part in parts.values()):
@@ -105,6 +110,10 @@ def _cell(cell: object) -> object:
 
 
 def _array(value: np.ndarray[Any, Any], rows: int) -> Snapshot:
+    if value.ndim == 2:
+        total = value.shape[0]
+        thin = value[:: sample_stride(total, rows), :MAX_COLUMNS] if value.size > rows else value
+        return _make(("matrix", thin.copy(), total, ()))
     if value.ndim == 0:
         return _number(value[()], rows)
     total = value.shape[0]
@@ -114,9 +123,6 @@ def _array(value: np.ndarray[Any, Any], rows: int) -> Snapshot:
     if value.ndim == 1:
         limit = max(rows, MAX_COLUMNS)
         return Snapshot("vector", value.copy() if total <= limit else value[:limit].copy(), total)
-    if value.ndim == 2:
-        thin = value[:: sample_stride(total, rows), :MAX_COLUMNS] if value.size > rows else value
-        return Snapshot("matrix", thin.copy(), total)
     return Snapshot("opaque", f"ndarray[{value.dtype.name}]{value.shape}", total)
 
 

@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 from modelspan.capture import ATOMS
 from modelspan.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _OWNERS = ("self", "cls")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-class Arguments(NamedTuple):
-    """Position and name of the features, and the names of all parameters from there on."""
+Select = Callable[[tuple[Any, ...], dict[str, Any]], Any]
+"""From the arguments of one call to its features."""
 
-    position: int = 0
-    name: str = ""
-    names: tuple[str, ...] = ()
-    alone: bool = False
-    """The user named the parameter: never take the others in."""
 
-    def select(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The features of one call: one argument, or all of them by name when that one is a scalar."""
-        if len(args) > self.position:
-            value = args[self.position]
-        elif self.name in kwargs:
-            value = kwargs[self.name]
+def _selector(position: int = 0, name: str = "", names: tuple[str, ...] = ()) -> Select:
+    """Take the argument at `position` or called `name`; all of `names` when there are more and it is a scalar."""
+    several = len(names) > 1
+
+    def select(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if len(args) > position:
+            value = args[position]
+        elif name in kwargs:
+            value = kwargs[name]
         else:
             return kwargs
-        if type(value) in ATOMS and not self.alone and len(self.names) > 1:
-            return {**dict(zip(self.names, args[self.position :], strict=False)), **kwargs}
+        if several and type(value) in ATOMS:
+            return {**dict(zip(names, args[position:], strict=False)), **kwargs}
         return value
 
+    return select
 
-def find_arguments(function: Callable[..., Any], argument: str) -> Arguments:
+
+def find_arguments(function: Callable[..., Any], argument: str) -> Select:
     """Where `function` takes its features; `argument` is the user's choice, or empty.
 
     Raises:
@@ -46,15 +44,15 @@ def find_arguments(function: Callable[..., Any], argument: str) -> Arguments:
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # a C function without a signature: take what comes first
-        return Arguments()
+        return _selector()
     names = [p.name for p in parameters if p.kind in _POSITIONAL]
     start = 1 if names and names[0] in _OWNERS else 0
     if not argument:
         first = names[start] if len(names) > start else ""
-        return Arguments(start, first, tuple(names[start:]))
+        return _selector(start, first, tuple(names[start:]))
     if argument in names:
-        return Arguments(names.index(argument), argument, (argument,), alone=True)
+        return _selector(names.index(argument), argument)
     if any(p.name == argument for p in parameters):
-        return Arguments(len(parameters) + 1, argument, (argument,), alone=True)
+        return _selector(len(parameters) + 1, argument)
     known = ", ".join(p.name for p in parameters)
     raise ConfigError(f"argument={argument!r} is not a parameter of {function!r:.60}; choose from {known}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable
 from contextvars import ContextVar
+from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context, create_key, get_current, get_value
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from modelspan.pipeline.target import Target
 
 MAX_ENTRIES: Final = 64
+ROW_COST: Final = 1024
+"""About what a call of one row holds in bytes."""
 _SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 _CALL_KEY: Final = create_key("modelspan-call")
 _last: ContextVar[Call | None] = ContextVar("modelspan-last-call", default=None)
@@ -41,18 +43,20 @@ class Call(Span):
     """A call of a decorated function, from its start until the worker has described it.
 
     It stands in as the current span, because a real one costs 20 µs; ids are drawn when first asked for.
+    Defaults stand on the class, so that a call sets only what it has.
     """
 
-    def __init__(self, target: Target, context: Context, started_ns: int, clock: float) -> None:
+    seconds = 0.0
+    output: Snapshot | None = None
+    error: BaseException | None = None
+    cost = ROW_COST
+
+    def __init__(self, target: Target, features: Snapshot) -> None:
         self.target = target
-        self.context = context
-        self.started_ns = started_ns
-        self.clock = clock
-        self.seconds = 0.0
-        self.features: Snapshot | None = None
-        self.output: Snapshot | None = None
-        self.error: BaseException | None = None
-        self.cost = 0
+        self.features: Snapshot | None = features
+        self.context = get_current()
+        self.started_ns = time_ns()
+        self.clock = perf_counter()
 
     @property
     def id(self) -> str:
@@ -107,7 +111,7 @@ class Call(Span):
 
     def add_event(self, name: str, attributes: types.Attributes = None, timestamp: int | None = None) -> None:
         """Keep a span event, at most 64."""
-        self._append("events", (name, attributes, timestamp or time.time_ns()))
+        self._append("events", (name, attributes, timestamp or time_ns()))
 
     def add_link(self, context: SpanContext, attributes: types.Attributes = None) -> None:
         """Keep a link, at most 64."""
@@ -122,7 +126,7 @@ class Call(Span):
     ) -> None:
         """Keep an exception that user code handled, as a span event made by the worker."""
         del escaped
-        self._append("exceptions", (exception, attributes, timestamp or time.time_ns()))
+        self._append("exceptions", (exception, attributes, timestamp or time_ns()))
 
     def set_status(self, status: Any, description: str | None = None) -> None:
         """Keep the status that user code chose."""
@@ -157,14 +161,9 @@ active: set[Call] = set()
 """Calls running in this process; adding to and taking from a set is atomic."""
 
 
-def begin(target: Target) -> Call:
-    """A call that starts now in the current context."""
-    return Call(target, get_current(), time.time_ns(), time.perf_counter())
-
-
 def finish(call: Call) -> None:
     """Note the duration and make `call` the last finished one of this thread or task."""
-    call.seconds = time.perf_counter() - call.clock
+    call.seconds = perf_counter() - call.clock
     active.discard(call)
     _last.set(call)
 

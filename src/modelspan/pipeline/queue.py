@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -9,37 +10,42 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from modelspan.delivery.accounting import Ledger
 
-MAX_ITEMS = 100_000
-
 
 class Queue:
     """A bounded first-in first-out queue; when full the newest item is dropped and counted.
 
     `put` takes no lock: `deque.append` is atomic, and the count of bytes is a soft bound that may miss an
-    increment when two threads race. The bound on items is hard. The worker sets the byte count anew.
+    item when two threads race; it is set right whenever the worker has emptied the queue.
     """
 
     def __init__(self, limit_bytes: int, ledger: Ledger) -> None:
         self.wake = threading.Event()
         self._items: deque[Any] = deque()
-        self._bytes = 0
-        self._limit = limit_bytes
+        self._limit = self._room = limit_bytes
+        self._low: float = limit_bytes // 2
         self._ledger = ledger
         self.closed = False
 
     def put(self, item: Any, cost: int) -> None:
         """Append `item`, which holds about `cost` bytes, or count it as dropped."""
-        if self.closed:
-            self._ledger.drop("predictions", "shutdown")
+        room = self._room - cost
+        if room < self._low and not self._has(room):
             return
-        held = self._bytes + cost
-        if held > self._limit or len(self._items) >= MAX_ITEMS:
-            self._ledger.drop("predictions", "queue_full")
-            return
-        self._bytes = held
+        self._room = room
         self._items.append(item)
-        if held > self._limit // 2 and not self.wake.is_set():
+
+    def _has(self, room: int) -> bool:
+        """Whether an item still fits when it leaves `room`; past half, the worker is woken."""
+        if self.closed or room < 0:
+            self._ledger.drop("predictions", "shutdown" if self.closed else "queue_full")
+            return False
+        if not self.wake.is_set():
             self.wake.set()
+        return True
+
+    def close(self) -> None:
+        """Take in no more."""
+        self.closed, self._low = True, math.inf
 
     def put_marker(self, marker: threading.Event) -> None:
         """Append a marker past every bound; the worker sets it when all before it is done."""
@@ -49,10 +55,8 @@ class Queue:
     def drain(self, most: int) -> list[Any]:
         """Up to `most` items, oldest first."""
         items = [self._items.popleft() for _ in range(min(most, len(self._items)))]
-        if not self._items:
-            self._bytes = 0
-        else:
-            self._bytes -= sum(getattr(item, "cost", 0) for item in items)
+        held = sum(getattr(item, "cost", 0) for item in items)
+        self._room = min(self._limit, self._room + held) if self._items else self._limit
         return items
 
     def __len__(self) -> int:

@@ -64,7 +64,7 @@ class Worker:
 
     def close(self, deadline: float) -> bool:
         """Take in no more, finish what waits until `deadline`, count the rest as dropped, stop."""
-        self._queue.closed = True
+        self._queue.close()
         clean = self.flush(deadline)
         self._stop.set()
         self._queue.wake.set()
