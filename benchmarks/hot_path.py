@@ -1,9 +1,9 @@
-"""What one call of a decorated function costs the caller, against the plain OpenTelemetry SDK and a bare wrapper.
+"""What one call costs the caller: modelspan, the plain OpenTelemetry SDK, a bare wrapper.
 
     python benchmarks/hot_path.py [--calls 500] [--rounds 41]
 
-One row of 20 features. All cases run interleaved in shuffled rounds of one process; the figure is CPU time of the
-calling thread for each call, less that of the undecorated function; the median over the rounds.
+One row of 20 features. All cases run interleaved in shuffled rounds of one process; the figure is CPU
+time of the calling thread a call, less that of the undecorated function; the median over the rounds.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def predict(features):
 
 
 def by_hand():
-    """Span with 10 attributes, histogram and 2 counters, log record with the features: what a user would write."""
+    """What a user would write: span with 10 attributes, histogram, 2 counters, log record with features."""
     spans = TracerProvider(shutdown_on_exit=False)
     spans.add_span_processor(BatchSpanProcessor(NullSpans()))
     logs = LoggerProvider(shutdown_on_exit=False)

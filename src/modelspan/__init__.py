@@ -4,6 +4,7 @@ One decorator on a predict function gives a span, a log record, metrics, drift a
 all under one trace id.
 """
 
+from modelspan import testing
 from modelspan._feedback import feedback
 from modelspan._monitor import monitor
 from modelspan._setup import configure, flush, shutdown
@@ -23,4 +24,5 @@ __all__ = [
     "flush",
     "monitor",
     "shutdown",
+    "testing",
 ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,6 @@ from modelspan.guard import guard
 from modelspan.pipeline.call import Call, active
 from modelspan.pipeline.queue import Queue
 from modelspan.pipeline.worker import Worker
-from modelspan.sinks import sentry
 from modelspan.sinks.drift import DriftSink
 from modelspan.sinks.features import FeatureSink
 from modelspan.sinks.internal import InternalMetrics
@@ -32,7 +33,7 @@ from modelspan.sinks.spans import SpanSink
 from modelspan.sinks.stdlog import StandardLogHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from modelspan.config import Config
 
@@ -53,13 +54,16 @@ class Ours:
 
 
 _ours = Ours()
+Exporters = Mapping[str, Callable[[], Any]]
+"""Makers of exporters by signal, in place of those that the settings name; for tests."""
 
 
 class Runtime:
     """Providers, sinks, queue and worker of this process."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, exporters: Exporters | None = None) -> None:
         quiet.install()
+        self._exporters = exporters
         self.config = config
         self.ledger = Ledger()
         resource = _resource(config)
@@ -73,7 +77,7 @@ class Runtime:
             self.emit_log,
             lambda: SpendingRule(false_alarm_rate=config.drift_false_alarm_rate),
         )
-        self._sentry = sentry.SentrySink(config) if sentry.wanted(config) else None
+        self._sentry = _sentry_sink(config)
         InternalMetrics(meter, self.ledger)
         self.queue = Queue(config.queue_bytes, self.ledger)
         self._worker = Worker(
@@ -173,7 +177,7 @@ class Runtime:
         return _ours.logging
 
     def _outbox(self, signal: Any) -> Outbox | None:
-        factory = exporter_factory(signal, self.config)
+        factory = self._factory(signal)
         if factory is None:
             return None
         if signal in _ours.outboxes:
@@ -183,17 +187,29 @@ class Runtime:
         self._outboxes.append(_ours.outboxes[signal])
         return _ours.outboxes[signal]
 
+    def _factory(self, signal: Any) -> Callable[[], Any] | None:
+        return self._exporters[signal] if self._exporters else exporter_factory(signal, self.config)
+
     def _meter(self, resource: Resource) -> Meter:
         application = metrics.application_meter()
         if application is not None:
             return application
-        factory = exporter_factory("metrics", self.config)
+        factory = self._factory("metrics")
         if factory is None:
             return NoOpMeterProvider().get_meter(semconv.SCOPE)
         self._metrics = metrics.MetricsOut(
             resource, factory, self.ledger, self.config.metric_interval_seconds
         )
         return self._metrics.meter
+
+
+def _sentry_sink(config: Config) -> Any:
+    """A sink for Sentry when a DSN is configured or the application has set up a client, else None."""
+    if not config.sentry_dsn and "sentry_sdk" not in sys.modules:
+        return None
+    from modelspan.sinks import sentry  # noqa: PLC0415 - importing Sentry costs 100 ms, and few want it
+
+    return sentry.SentrySink(config) if sentry.wanted(config) else None
 
 
 def _resource(config: Config) -> Resource:

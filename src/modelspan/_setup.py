@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelspan import _lifecycle
-from modelspan._runtime import Runtime
+from modelspan._runtime import Exporters, Runtime
 from modelspan.config import SAMPLE_ROWS, Config
 from modelspan.errors import ConfigError
 from modelspan.guard import fault
@@ -79,17 +79,31 @@ def start() -> Runtime | None:
         return current
 
 
-def _build(config: Config) -> None:
+def _build(config: Config, exporters: Exporters | None = None) -> None:
     global current, sample_rows, _off
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         _off = True
         return
-    runtime = Runtime(config)
+    runtime = Runtime(config, exporters)
     _lifecycle.watch_exit(_at_exit)
     runtime.start()
     sample_rows = config.sample_rows
     calls.decide_sampling = runtime.spans.decide
     current = runtime
+
+
+def restart(config: Config, exporters: Exporters) -> None:
+    """For tests: start with given exporters."""
+    global _off
+    with _lock:
+        _off = False
+        _build(config, exporters)
+
+
+def allow_start() -> None:
+    """For tests: let the next prediction start modelspan again after a shutdown."""
+    global _off
+    _off = False
 
 
 def prepare() -> None:

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 logger = logging.getLogger("modelspan")
 
 QUIET_SECONDS = 60.0
-reraise = False
-"""Set by our own tests, so that our bugs are loud there."""
 
 _faults = itertools.count(1)
 _count = 0
@@ -23,8 +21,6 @@ def fault(doing: str) -> None:
     """Count the exception being handled and log it, at most once a minute for each `doing`."""
     global _count
     _count = next(_faults)
-    if reraise:
-        raise  # noqa: PLE0704 - called from an except block only
     now = time.monotonic()
     if now - _last_logged.get(doing, -QUIET_SECONDS) >= QUIET_SECONDS:
         _last_logged[doing] = now

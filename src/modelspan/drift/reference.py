@@ -100,6 +100,10 @@ class Reference:
             fingerprint=building.fingerprint(counted),
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled, for a decorated callable that holds one, as what stands in the file."""
+        return _from_document, (_document(self),)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the reference to a JSON file, at once or not at all; the same reference gives the same bytes.
 

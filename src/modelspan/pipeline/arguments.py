@@ -18,7 +18,7 @@ Select = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 
 
 def _selector(position: int = 0, name: str = "", names: tuple[str, ...] = ()) -> Select:
-    """Take the argument at `position` or called `name`; all of `names` when there are more and it is a scalar."""
+    """Take the argument at `position` or called `name`; all of `names` when that is a scalar."""
     several = len(names) > 1
 
     def select(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

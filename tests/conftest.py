@@ -1,0 +1,29 @@
+import pytest
+
+import modelspan
+from modelspan import _setup, guard
+
+
+@pytest.fixture(autouse=True)
+def no_fault_of_ours():
+    """Every test fails when modelspan had to contain a fault of its own."""
+    before = guard.fault_count()
+    yield
+    assert guard.fault_count() == before
+
+
+@pytest.fixture
+def telemetry():
+    """Telemetry of the test, kept in memory."""
+    with modelspan.testing.record() as recorded:
+        yield recorded
+
+
+@pytest.fixture
+def stopped():
+    """A process in which modelspan does not run yet, and stops after the test."""
+    _setup.shutdown(0)
+    _setup.allow_start()
+    yield
+    _setup.shutdown(2)
+    _setup.allow_start()
