@@ -117,13 +117,10 @@ def chi_squared_tail(statistic: float, freedom: int) -> float:
 
     Source: Abramowitz and Stegun (1964), 26.4.4 (odd) and 26.4.5 (even).
     """
-    if not freedom:
+    if not freedom or not statistic:
         return 1.0
-    half = statistic / 2
-    odd = freedom % 2
-    tail = math.erfc(math.sqrt(half)) if odd else 0.0
-    term = math.exp(-half) * (math.sqrt(half) / math.gamma(1.5) if odd else 1.0)
-    for step in range(freedom // 2):
-        tail += term
-        term *= half / (step + (1.5 if odd else 1.0))
-    return min(tail, 1.0)
+    half, first = statistic / 2, freedom % 2 / 2
+    # By logarithms: exp(-half) alone is no float any more where the whole still is.
+    powers = (first + step for step in range(freedom // 2))
+    terms = (math.exp(power * math.log(half) - half - math.lgamma(power + 1)) for power in powers)
+    return min(sum(terms, start=math.erfc(math.sqrt(half)) if first else 0.0), 1.0)
