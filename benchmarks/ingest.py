@@ -1,7 +1,7 @@
 """How many spans per second `modelspan up` takes, stores and does not lose.
 
-A second process encodes batches of 512 spans with OpenTelemetry's own exporter code and posts them over HTTP, gzip
-as exporters do. Every span that was answered with 200 is then counted in the database.
+Other processes post batches of 512 spans, encoded by OpenTelemetry's own exporter code, over HTTP with gzip.
+Every span that was answered with 200 is then counted in the database.
 
     python benchmarks/ingest.py --seconds 10 --clients 2
 """
@@ -9,6 +9,7 @@ as exporters do. Every span that was answered with 200 is then counted in the da
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gzip
 import http.client
 import multiprocessing
@@ -132,36 +133,54 @@ def main() -> None:
         for client in range(settings.clients)
     ]
     with tempfile.TemporaryDirectory() as folder:
-        process, url = start_up(folder)
-        answers: multiprocessing.Queue = multiprocessing.Queue()
-        clients = [
-            multiprocessing.Process(target=offer, args=(url, share, settings.seconds, answers))
-            for share in shares
-        ]
-        started, cpu = time.monotonic(), cpu_seconds(process.pid)
-        for client in clients:
-            client.start()
-        results = [answers.get() for _ in clients]
-        seconds = time.monotonic() - started
-        cpu, peak = cpu_seconds(process.pid) - cpu, resident_mb(process.pid)
-        for client in clients:
-            client.join()
-        process.terminate()
-        process.wait()
-        stored = (
-            sqlite3.connect(Path(folder) / "modelspan.sqlite")
-            .execute("SELECT COUNT(*) FROM spans")
-            .fetchone()[0]
-        )
-        size = (Path(folder) / "modelspan.sqlite").stat().st_size
-    offered, accepted, refused = (sum(column) for column in zip(*results, strict=True))
-    print(f"{'offered':>10} {'accepted':>10} {'stored':>10} {'lost':>6} {'refused':>8} {'spans/s':>9} {'CPU':>6} "
-          f"{'µs/span':>8} {'peak MB':>8} {'B/span':>7}")  # fmt: skip
-    print(f"{offered * BATCH:>10,} {accepted * BATCH:>10,} {stored:>10,} {accepted * BATCH - stored:>6} {refused:>8} "
-          f"{stored / seconds:>9,.0f} {cpu / seconds:>6.0%} {cpu / max(stored, 1) * 1e6:>8.0f} {peak:>8.0f} "
-          f"{size / max(stored, 1):>7.0f}")  # fmt: skip
-    if stored != accepted * BATCH:
-        raise SystemExit(f"{accepted * BATCH - stored} accepted spans are not stored")
+        report(*measure(folder, shares, settings.seconds))
+
+
+def measure(folder: str, shares: list[list[bytes]], seconds: float) -> tuple[list[int], dict[str, float]]:
+    """Run one backend and one client for each share; what the clients counted, and what the backend did."""
+    process, url = start_up(folder)
+    answers: multiprocessing.Queue = multiprocessing.Queue()
+    clients = [multiprocessing.Process(target=offer, args=(url, share, seconds, answers)) for share in shares]
+    started, cpu = time.monotonic(), cpu_seconds(process.pid)
+    for client in clients:
+        client.start()
+    counted = [answers.get() for _ in clients]
+    done = {
+        "seconds": time.monotonic() - started,
+        "cpu": cpu_seconds(process.pid) - cpu,
+        "peak": resident_mb(process.pid),
+    }
+    for client in clients:
+        client.join()
+    process.terminate()
+    process.wait()
+    database = Path(folder) / "modelspan.sqlite"
+    with contextlib.closing(sqlite3.connect(database)) as opened:
+        done["stored"] = opened.execute("SELECT COUNT(*) FROM spans").fetchone()[0]
+    done["bytes"] = database.stat().st_size
+    return [sum(column) for column in zip(*counted, strict=True)], done
+
+
+def report(counted: list[int], done: dict[str, float]) -> None:
+    """Print the table; end with status 1 if an accepted span is missing."""
+    offered, accepted, refused = counted
+    stored, lost = done["stored"], accepted * BATCH - done["stored"]
+    columns = {
+        "offered": f"{offered * BATCH:,}",
+        "accepted": f"{accepted * BATCH:,}",
+        "stored": f"{stored:,}",
+        "lost": f"{lost:,}",
+        "refused": f"{refused:,}",
+        "spans/s": f"{stored / done['seconds']:,.0f}",
+        "CPU": f"{done['cpu'] / done['seconds']:.0%}",
+        "µs/span": f"{done['cpu'] / max(stored, 1) * 1e6:.0f}",
+        "peak MB": f"{done['peak']:.0f}",
+        "B/span": f"{done['bytes'] / max(stored, 1):.0f}",
+    }
+    print(" ".join(f"{name:>9}" for name in columns))
+    print(" ".join(f"{value:>9}" for value in columns.values()))
+    if lost:
+        raise SystemExit(f"{lost} accepted spans are not stored")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Iterator
 
     from google.protobuf.descriptor import Descriptor
+
+    Body = bytes | bytearray | mmap.mmap
 
 MAX_PARTS: Final = 300_000
 """Parts of a request, records weighted: about 12,000 spans of ten attributes, 20 MB at the very worst."""
@@ -20,6 +23,7 @@ _RECORD_WEIGHT: Final = 4
 _LENGTH_DELIMITED: Final = 2
 _FIXED: Final = {1: 8, 5: 4}
 _NOT_LENGTH_DELIMITED: Final = bytes(byte for byte in range(256) if byte & 7 != _LENGTH_DELIMITED)
+_STEP: Final = 64 * 1024
 _JSON_WEIGHTS: Final = {b"{": 3, b"[": 2, b",": 1}
 
 
@@ -32,28 +36,36 @@ class Refused(Exception):  # noqa: N818 - an answer to the client, not a defect
         self.reason = reason
 
 
-def check_json(body: bytes | bytearray) -> None:
+def check_json(body: Body) -> None:
     """Refuse a JSON body of too many parts; characters inside of strings count too.
 
     Raises:
         Refused: 413.
     """
-    if sum(weight * body.count(mark) for mark, weight in _JSON_WEIGHTS.items()) > MAX_PARTS:
+    parts = sum(
+        piece.count(mark) * weight for piece in _pieces(body) for mark, weight in _JSON_WEIGHTS.items()
+    )
+    if parts > MAX_PARTS:
         raise _too_many()
 
 
-def check_protobuf(body: bytes | bytearray, kind: Descriptor) -> None:
+def check_protobuf(body: Body, kind: Descriptor) -> None:
     """Refuse a protobuf body of too many parts; damaged ones pass, the parser refuses them.
 
     Raises:
         Refused: 413.
     """
     # Every part begins with a byte like these: few of them, and there is nothing to count.
-    if len(body.translate(None, _NOT_LENGTH_DELIMITED)) * _RECORD_WEIGHT > MAX_PARTS:
+    marks = sum(len(piece.translate(None, _NOT_LENGTH_DELIMITED)) for piece in _pieces(body))
+    if marks * _RECORD_WEIGHT > MAX_PARTS:
         _count(body, kind)
 
 
-def _count(body: bytes | bytearray, kind: Descriptor) -> None:
+def _pieces(body: Body) -> Iterator[bytes]:
+    return (bytes(body[at : at + _STEP]) for at in range(0, len(body), _STEP))
+
+
+def _count(body: Body, kind: Descriptor) -> None:
     parts = fields = 0
     open_parts = [(_fields(body, 0, len(body)), kind)]
     while open_parts:
@@ -72,7 +84,7 @@ def _count(body: bytes | bytearray, kind: Descriptor) -> None:
             raise _too_many()
 
 
-def _fields(body: bytes | bytearray, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+def _fields(body: Body, at: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Number, start and end of each length-delimited field; other fields have number 0."""
     while at < end:
         key, at = _varint(body, at, end)
@@ -88,7 +100,7 @@ def _fields(body: bytes | bytearray, at: int, end: int) -> Iterator[tuple[int, i
             yield 0, at, at
 
 
-def _varint(body: bytes | bytearray, at: int, end: int) -> tuple[int, int]:
+def _varint(body: Body, at: int, end: int) -> tuple[int, int]:
     value = shift = 0
     while at < end:
         byte = body[at]

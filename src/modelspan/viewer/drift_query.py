@@ -74,7 +74,7 @@ def _report(database: Database, key: tuple[Any, ...], alarmed: Iterable[str]) ->
     return {
         "feature": key[-1],
         "kind": values.get(semconv.FEATURE_KIND, "numeric"),
-        "time": row["time_ns"] / 1e9,
+        "time": row["time_ns"] / 10**9,
         "window_rows": values.get(semconv.DRIFT_WINDOW_ROWS),
         **{method: _finite(values.get(semconv.DRIFT_PREFIX + method)) for method in _METHODS},
         "p_value": _finite(values.get(semconv.DRIFT_P_VALUE)),
@@ -82,7 +82,7 @@ def _report(database: Database, key: tuple[Any, ...], alarmed: Iterable[str]) ->
         "bins": values.get(semconv.DRIFT_BINS) or [],
         "reference_counts": values.get(semconv.DRIFT_REFERENCE_COUNTS) or [],
         "current_counts": values.get(semconv.DRIFT_CURRENT_COUNTS) or [],
-        "history": [{"time": each["time_ns"] / 1e9, "psi": each["value"]} for each in reversed(history)],
+        "history": [{"time": each["time_ns"] / 10**9, "psi": each["value"]} for each in reversed(history)],
     }
 
 
@@ -105,7 +105,7 @@ def alerts(database: Database, model: str | None) -> dict[str, Any]:
         if row["severity_number"] >= _OPENS:
             _open(opened, key, row)
         elif key in opened:
-            finished.append({**opened.pop(key), "state": "closed", "closed": row["time_ns"] / 1e9})
+            finished.append({**opened.pop(key), "state": "closed", "closed": row["time_ns"] / 10**9})
     shown = [*finished, *opened.values()]
     return {"alerts": sorted(shown, key=lambda each: each["opened"], reverse=True)}
 
@@ -128,7 +128,7 @@ def _alert(row: Any) -> dict[str, Any]:
         "kind": "drift",
         "feature": row["feature"],
         "state": "open",
-        "opened": row["time_ns"] / 1e9,
+        "opened": row["time_ns"] / 10**9,
         "closed": None,
         "summary": body if isinstance(body, str) and body else f"drift of {row['feature']}",
         "psi": _finite(values.get(semconv.DRIFT_PREFIX + "psi")),

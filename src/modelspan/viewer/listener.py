@@ -16,7 +16,9 @@ from waitress.server import create_server
 from modelspan.errors import ConfigError
 from modelspan.viewer.bodies import MAX_BODY
 
-CLOSE_SECONDS: Final = 5.0
+CLOSE_SECONDS: Final = 10.0
+"""Wait for the requests being answered; a commit is waited for 8 s."""
+FLUSH_SECONDS: Final = 1.0
 _PROBE_SECONDS: Final = 1.0
 
 
@@ -72,29 +74,31 @@ class Listener:
             + 1024**2,  # a little over is refused with a reason, by the receiver
             connection_limit=500,
             recv_bytes=65536,
-            asyncore_use_poll=True,
             ident=None,
             clear_untrusted_proxy_headers=True,
         )
-        self._thread = threading.Thread(
-            target=self._server.run, name=f"modelspan-http-{self.url}", daemon=True
-        )
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name=f"modelspan-http-{self.url}", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Take no new connection, finish the requests that are here, then close."""
-        self._call(lambda: wasyncore.dispatcher.close(self._server))
+        # On the server's own thread, the only one that may touch its sockets while it runs.
+        self._server.trigger.pull_trigger(lambda: wasyncore.dispatcher.close(self._server))
         self._server.task_dispatcher.shutdown(timeout=CLOSE_SECONDS)
         self._flush()
-        self._call(lambda: wasyncore.close_all(self._map, ignore_all=True))
-        self._thread.join(CLOSE_SECONDS)
+        self._ending.set()
+        self._server.pull_trigger()
+        self._thread.join()
+        wasyncore.close_all(self._map, ignore_all=True)
 
-    def _call(self, action: Any) -> None:
-        """Run `action` on the server's own thread, where its sockets may be touched."""
-        self._server.trigger.pull_trigger(action)
+    def _serve(self) -> None:
+        while not self._ending.is_set():
+            wasyncore.loop(timeout=1.0, use_poll=True, map=self._map, count=1)
 
     def _flush(self) -> None:
-        deadline = time.monotonic() + 1.0
+        """Wait until the answers have left."""
+        deadline = time.monotonic() + FLUSH_SECONDS
         while time.monotonic() < deadline and any(
             channel.total_outbufs_len for channel in list(self._server.active_channels.values())
         ):

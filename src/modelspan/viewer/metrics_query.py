@@ -51,9 +51,9 @@ def _one(database: Database, row: Any, since_ns: int, limit: int) -> dict[str, A
 
 def _point(row: Any) -> dict[str, Any]:
     if row["count"] is None:
-        return {"time": row["time_ns"] / 1e9, "value": row["value"]}
+        return {"time": row["time_ns"] / 10**9, "value": row["value"]}
     return {
-        "time": row["time_ns"] / 1e9,
+        "time": row["time_ns"] / 10**9,
         "count": row["count"],
         "sum": row["value"],
         "bounds": json.loads(row["bounds"]),

@@ -50,7 +50,7 @@ def _entry(database: Database, row: Any, performance: Performance) -> dict[str, 
         each["duration_ns"] for each in database.rows(_DURATIONS, (model, version, PERCENTILE_CALLS))
     ]
     recent = database.rows(_RATE, (model, version, last - int(RATE_SECONDS * 1e9)))[0][0]
-    age = (last - row["first"]) / 1e9
+    age = (last - row["first"]) / 10**9
     opened = drift_query.open_features(database, model, version)
     measured = performance(model, 24, version)
     return {
@@ -66,8 +66,8 @@ def _entry(database: Database, row: Any, performance: Performance) -> dict[str, 
         **percentiles(durations),
         # A model seen for ten seconds has a rate over ten seconds.
         "rate_per_second": recent / min(max(age, 1.0), RATE_SECONDS),
-        "first_seen": row["first"] / 1e9,
-        "last_seen": last / 1e9,
+        "first_seen": row["first"] / 10**9,
+        "last_seen": last / 10**9,
         "drifted": opened,
         "open_alerts": len(opened),
         "accuracy": measured["overall"].get("accuracy"),
@@ -101,7 +101,7 @@ def traffic(database: Database, model: str | None, seconds: int, buckets: int) -
     return {
         "buckets": [
             {
-                "time": (first + index * width) / 1e9,
+                "time": (first + index * width) / 10**9,
                 "calls": int(inside.sum()),
                 "errors": int(errors[inside].sum()),
                 **percentiles(durations[inside]),

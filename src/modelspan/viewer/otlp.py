@@ -31,6 +31,8 @@ class Batch:
     points: list[Row] = field(default_factory=list)
     series: dict[int, Row] = field(default_factory=dict)
     resources: dict[int, str] = field(default_factory=dict)
+    size: int = 0
+    """Bytes of the body it came from."""
     rejected: int = 0
     reason: str = ""
 
@@ -157,7 +159,7 @@ def _span(span: Any, scope: str, resource: Resource) -> Row:
 
 def _event(event: Any) -> dict[str, Any]:
     return {
-        "time": event.time_unix_nano / 1e9,
+        "time": event.time_unix_nano / 10**9,
         "name": event.name,
         "attributes": attributes(event.attributes),
     }

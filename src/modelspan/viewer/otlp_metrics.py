@@ -138,5 +138,5 @@ def _exemplars(exemplars: Iterable[Any]) -> Iterator[dict[str, Any]]:
             "trace_id": exemplar.trace_id.hex(),
             "span_id": exemplar.span_id.hex(),
             "value": finite(float(value)),
-            "time": exemplar.time_unix_nano / 1e9,
+            "time": exemplar.time_unix_nano / 10**9,
         }

@@ -89,11 +89,11 @@ def _joined(database: Database, model: str | None, version: str | None) -> list[
     for number, row in enumerate(database.stream(_JOIN, names)):
         key = number if row["prediction_id"] is None else (row["prediction_id"], row["position"])
         rows[key] = Joined(
-            time=row["time_ns"] / 1e9,
+            time=row["time_ns"] / 10**9,
             label=row["label"],
             value=row["value"],
             score=row["score"],
-            told=None if row["told_ns"] is None else row["told_ns"] / 1e9,
+            told=None if row["told_ns"] is None else row["told_ns"] / 10**9,
             outcome=row["outcome"],
             truth=row["truth"],
         )

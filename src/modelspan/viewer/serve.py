@@ -15,7 +15,7 @@ from modelspan.viewer.api import answer, build_api
 from modelspan.viewer.listener import Listener, bind
 from modelspan.viewer.page import build_page
 from modelspan.viewer.queries import Queries
-from modelspan.viewer.receiver import Counts, build_receiver
+from modelspan.viewer.receiver import Counts, Receiver, build_receiver
 from modelspan.viewer.retention import Keep
 from modelspan.viewer.security import Access, protect
 from modelspan.viewer.storage import MAX_WAITING, Writer
@@ -124,7 +124,8 @@ class Backend:
         )
 
     def _receiver_app(self) -> Flask:
-        app = build_receiver(self._writer, self._counts, self.health)
+        receiver = self._opened.enter_context(closing(Receiver(self._writer, self._counts)))
+        app = build_receiver(receiver, self.health)
         protect(app, self._access)
         return app
 

@@ -58,7 +58,7 @@ class Writer:
             self._held.close()
             raise
         self._keep = keep
-        self._queue: queue.Queue[tuple[Batch, int, Future[None]] | None] = queue.Queue()
+        self._queue: queue.Queue[tuple[Batch, Future[None]] | None] = queue.Queue()
         self._lock = threading.Lock()
         self._waiting = self._waiting_bytes = self._waiting_rows = 0
         self._next_sweep = 0.0
@@ -71,19 +71,19 @@ class Writer:
         """Records that wait for their commit."""
         return self._waiting_rows
 
-    def submit(self, batch: Batch, size: int) -> Future[None]:
-        """Hand over a batch of `size` bytes; the future is done when its rows are committed.
+    def submit(self, batch: Batch) -> Future[None]:
+        """Hand over a batch; the future is done when its rows are committed.
 
         Raises:
             Backlog: If too much waits already, or the writer is closed.
         """
         future: Future[None] = Future()
         with self._lock:
-            full = self._waiting >= MAX_WAITING or self._waiting_bytes + size > MAX_WAITING_BYTES
+            full = self._waiting >= MAX_WAITING or self._waiting_bytes + batch.size > MAX_WAITING_BYTES
             if self._closed or full:
                 raise Backlog(f"{self._waiting_rows} records wait to be stored")
-            self._count(batch, size, 1)
-            self._queue.put((batch, size, future))
+            self._count(batch, 1)
+            self._queue.put((batch, future))
         return future
 
     def close(self) -> None:
@@ -94,9 +94,9 @@ class Writer:
             self._queue.put(None)
         self._thread.join()
 
-    def _count(self, batch: Batch, size: int, sign: int) -> None:
+    def _count(self, batch: Batch, sign: int) -> None:
         self._waiting += sign
-        self._waiting_bytes += sign * size
+        self._waiting_bytes += sign * batch.size
         self._waiting_rows += sign * len(batch)
 
     def _run(self) -> None:
@@ -122,9 +122,9 @@ class Writer:
                 break
             if item is None:
                 return group, False
-            batch, size, future = item
+            batch, future = item
             with self._lock:
-                self._count(batch, size, -1)
+                self._count(batch, -1)
             if future.set_running_or_notify_cancel():
                 group.append((batch, future))
                 rows += len(batch)

@@ -64,7 +64,7 @@ def _summary(row: Any) -> dict[str, Any]:
         "service": row["service"],
         "model": row["model"],
         "version": row["version"],
-        "start": row["start_ns"] / 1e9,
+        "start": row["start_ns"] / 10**9,
         "duration_ms": row["duration_ns"] / 1e6,
         "status": "error" if row["failed"] else "ok",
         "error_type": row["error_type"],
@@ -91,7 +91,7 @@ def _span(row: Any) -> dict[str, Any]:
         "kind": row["kind"],
         "service": row["service"],
         "scope": row["scope"],
-        "start": row["start_ns"] / 1e9,
+        "start": row["start_ns"] / 10**9,
         "duration_ms": row["duration_ns"] / 1e6,
         "status": "error" if row["error"] else "ok",
         "status_message": row["status_message"],
@@ -115,7 +115,7 @@ def logs(
 
 def _log(row: Any) -> dict[str, Any]:
     return {
-        "time": row["time_ns"] / 1e9,
+        "time": row["time_ns"] / 10**9,
         "trace_id": row["trace_id"],
         "span_id": row["span_id"],
         "event": row["event"],
