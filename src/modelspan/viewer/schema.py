@@ -17,10 +17,11 @@ FILE_NAME: Final = "modelspan.sqlite"
 BUSY_SECONDS: Final = 30.0
 
 # Resources and series are named by a hash of their content, so that no look-up is needed to store a row.
+# Ids grow with arrival and are never used twice: retention depends on it.
 _TABLES: Final = """
 CREATE TABLE resources (id INTEGER PRIMARY KEY, attributes TEXT NOT NULL, seen INTEGER NOT NULL);
 CREATE TABLE spans (
-  id INTEGER PRIMARY KEY, trace_id TEXT NOT NULL, span_id TEXT NOT NULL, parent_span_id TEXT,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, trace_id TEXT NOT NULL, span_id TEXT NOT NULL, parent_span_id TEXT,
   name TEXT NOT NULL, kind TEXT NOT NULL, service TEXT NOT NULL, scope TEXT NOT NULL,
   start_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL, error INTEGER NOT NULL,
   status_message TEXT NOT NULL,
@@ -33,8 +34,8 @@ CREATE INDEX spans_errors ON spans(start_ns) WHERE error;
 CREATE INDEX spans_calls ON spans(model, version, start_ns, duration_ns, error, size)
   WHERE operation IS NOT NULL;
 CREATE TABLE logs (
-  id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, trace_id TEXT NOT NULL, span_id TEXT NOT NULL,
-  event TEXT NOT NULL,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, time_ns INTEGER NOT NULL, trace_id TEXT NOT NULL,
+  span_id TEXT NOT NULL, event TEXT NOT NULL,
   severity TEXT NOT NULL, severity_number INTEGER NOT NULL, body TEXT NOT NULL, service TEXT NOT NULL,
   model TEXT, version TEXT NOT NULL, feature TEXT, prediction_id TEXT, position INTEGER NOT NULL,
   label TEXT, value REAL, score REAL, attributes TEXT NOT NULL, resource INTEGER NOT NULL);
@@ -48,10 +49,13 @@ CREATE TABLE series (
   attributes TEXT NOT NULL, model TEXT, service TEXT NOT NULL, instance TEXT NOT NULL, seen INTEGER NOT NULL);
 CREATE INDEX series_name ON series(name);
 CREATE TABLE points (
-  id INTEGER PRIMARY KEY, series INTEGER NOT NULL, time_ns INTEGER NOT NULL, value REAL, count INTEGER,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, series INTEGER NOT NULL, time_ns INTEGER NOT NULL,
+  value REAL, count INTEGER,
   bounds TEXT, counts TEXT, exemplars TEXT);
 CREATE INDEX points_series ON points(series, time_ns);
-CREATE INDEX points_time ON points(time_ns);
+CREATE TABLE marks (
+  time_ns INTEGER NOT NULL, spans INTEGER NOT NULL, logs INTEGER NOT NULL, points INTEGER NOT NULL);
+CREATE INDEX marks_time ON marks(time_ns);
 """
 
 
