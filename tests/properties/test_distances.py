@@ -148,6 +148,7 @@ def test_p_is_scipys_when_no_bin_is_rare(pair):
 @example(1464.0, 36)
 @example(1490.0, 101)
 @example(0.0, 2)
+@example(5e-324, 2)
 def test_the_chi_squared_tail_is_scipys(statistic, freedom):
     expected = stats.chi2.sf(statistic, freedom)
     assert chi_squared_tail(statistic, freedom) == pytest.approx(expected, rel=1e-9, abs=1e-300)

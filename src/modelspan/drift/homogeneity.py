@@ -117,9 +117,9 @@ def chi_squared_tail(statistic: float, freedom: int) -> float:
 
     Source: Abramowitz and Stegun (1964), 26.4.4 (odd) and 26.4.5 (even).
     """
-    if not freedom or not statistic:
-        return 1.0
     half, first = statistic / 2, freedom % 2 / 2
+    if not freedom or not half:
+        return 1.0
     # By logarithms: exp(-half) alone is no float any more where the whole still is.
     powers = (first + step for step in range(freedom // 2))
     terms = (math.exp(power * math.log(half) - half - math.lgamma(power + 1)) for power in powers)
