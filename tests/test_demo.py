@@ -220,3 +220,17 @@ def test_the_clock_runs_through_one_day():
     assert [clock(p) for p in (0.0, 0.25, 0.5, 1.0, 1.2)] == ["00:00", "06:00", "12:00", "24:00", "24:00"]
     assert phase(DRIFT_FROM - 0.01) == "normal"
     assert phase(DRIFT_FROM) == "drifted"
+
+
+def test_with_nobody_listening_the_summary_says_what_was_lost(tmp_path):
+    with contextlib.closing(socket.socket()) as unused:
+        unused.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        done = subprocess.run(
+            demo(tmp_path, "--seconds", "5", "--exit", "--endpoint", endpoint),
+            capture_output=True, text=True, timeout=60, check=False, env=ALONE,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "LOST" in done.stdout
+    assert "not known: --endpoint names another backend" in done.stdout
+    assert "modelspan dropped" in done.stderr

@@ -81,7 +81,7 @@ def test_every_command_explains_itself_with_examples(command):
         check=False,
     )
     assert done.returncode == 0
-    assert "Examples" in done.stdout
+    assert "Example" in done.stdout
 
 
 def test_every_command_that_the_readme_names_exists():

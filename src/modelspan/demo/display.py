@@ -24,6 +24,8 @@ class Tally:
     started: float = field(default_factory=time.monotonic)
     started_at: float = field(default_factory=time.time)
     """Unix time of the first call."""
+    ended: float = 0.0
+    """Monotonic time of the day's end; 0 before."""
     calls: int = 0
     predictions: int = 0
     errors: int = 0
@@ -38,11 +40,13 @@ class Tally:
 
     def rate(self) -> float:
         """Predictions per second since the first one."""
-        return self.predictions / max(time.monotonic() - self.started, 1.0)
+        return self.predictions / max((self.ended or time.monotonic()) - self.started, 1.0)
 
     def line(self, alarms: int | None) -> str:
         """The counts in one line; `alarms` is None when nobody can be asked."""
-        text = f"{self.predictions:,} predictions ({self.rate():.0f}/s), {_count(self.errors, 'error')}"
+        text = (
+            f"{_count(self.predictions, 'prediction')} ({self.rate():.0f}/s), {_count(self.errors, 'error')}"
+        )
         text += f", {_count(self.outcomes, 'outcome')}"
         return text if alarms is None else f"{text}, {_count(alarms, 'drift alarm')}"
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from modelspan.demo.display import Tally
 
 _WARN = 13
+_SIGNALS = ("spans", "logs", "metrics")
 _ARRIVAL_SECONDS = 5.0
 _NOBODY = "not known: --endpoint names another backend, look there"
 
@@ -98,15 +99,19 @@ def delivery() -> str:
     if runtime is None:
         return "switched off by OTEL_SDK_DISABLED"
     ledger = runtime.ledger
-    sent = ", ".join(f"{ledger.delivered[signal]:,} {signal}" for signal in ("spans", "logs", "metrics"))
+    sent = ", ".join(f"{ledger.delivered[signal]:,} {signal}" for signal in _SIGNALS)
     lost = ledger.lost()
-    return f"delivered {sent}; {f'LOST {lost}' if lost else 'nothing dropped'}"
+    waiting = sum(ledger.emitted[s] - ledger.delivered[s] for s in _SIGNALS) - sum(
+        count for (signal, _), count in ledger.dropped.items() if signal in _SIGNALS
+    )
+    unsent = f", {waiting:,} records still wait" if waiting else ""
+    return f"delivered {sent}{unsent}; {f'LOST {lost}' if lost else 'nothing dropped'}"
 
 
 def wait_for_arrival(backend: Backend, tally: Tally) -> None:
     """Give the backend a moment to commit what it has accepted, so that the link works that we print."""
     deadline = time.monotonic() + _ARRIVAL_SECONDS
-    while time.monotonic() < deadline and tally.failing_trace:
+    while backend.page and tally.failing_trace and time.monotonic() < deadline:
         if backend.ask(f"/api/traces/{tally.failing_trace}") is not None:
             return
         time.sleep(0.1)

@@ -73,7 +73,8 @@ def run(settings: DemoSettings, console: Console) -> None:
         day = _prepare(settings, backend, console)
         try:
             _serve(day, console)
-            modelspan.flush(timeout=10)
+            day.tally.ended = time.monotonic()
+            modelspan.flush(timeout=5)
             wait_for_arrival(backend, day.tally)
             console.print(summary(backend, day.tally, delivery()))
             if settings.stay:
