@@ -14,7 +14,7 @@ DESIGNED = {
 }  # fmt: skip
 NOW = {
     "Config", "Prediction", "Reference", "configure", "current_prediction", "feedback", "flush", "monitor",
-    "shutdown",
+    "shutdown", "testing",
 }  # fmt: skip
 
 WATCH = """
