@@ -60,15 +60,35 @@ def sample_stride(total: int, rows: int) -> int:
 
 def _dict(value: dict[Any, Any], rows: int) -> Snapshot:
     if len(value) > MAX_COLUMNS:
-        value = dict(islice(dict.items(value), MAX_COLUMNS))
-    if ATOMS.issuperset(map(type, dict.values(value))):
-        return _make(("record", dict.copy(value), 1, ()))
-    parts = {name: capture(cell, rows) for name, cell in dict.items(value)}
+        value = dict(islice(value.items(), MAX_COLUMNS))
+    if ATOMS.issuperset(map(type, value.values())):
+        return _make(("record", value.copy(), 1, ()))
+    parts = {name: _column(cell, rows) for name, cell in value.items()}
     lengths = {part.rows for part in parts.values() if part.kind == "vector"}
     if len(lengths) == 1 and all(part.kind == "vector" for part in parts.values()):
         return Snapshot("columns", {name: part.payload for name, part in parts.items()}, lengths.pop())
     cells = {name: part.payload if part.kind == "scalar" else _Opaque(part) for name, part in parts.items()}
     return Snapshot("record", cells, 1)
+
+
+def _column(cell: object, rows: int) -> Snapshot:
+    """A dict's value: a scalar, or a sequence of scalars; never looked into deeper, for it may hold itself."""
+    kind = type(cell)
+    if kind in ATOMS:
+        return Snapshot("scalar", cell, 1)
+    if issubclass(kind, (list, tuple)):
+        return _flat(cell, rows)
+    frame = _FRAMES.get((kind.__module__.partition(".")[0], kind.__name__))
+    if issubclass(kind, (np.ndarray, np.generic)) or (frame and _is_from(kind)):
+        return capture(cell, rows)
+    return _opaque(cell)
+
+
+def _flat(value: Any, rows: int) -> Snapshot:
+    base = list if isinstance(value, list) else tuple
+    total = base.__len__(value)
+    sample = base.__getitem__(value, slice(None, None, sample_stride(total, rows)))
+    return Snapshot("vector", [_cell(cell) for cell in sample], total)
 
 
 class _Opaque(str):
@@ -222,7 +242,8 @@ _EXACT: Mapping[type, _Handler] = {
 _BASES: Sequence[tuple[type, _Handler]] = (
     (np.generic, _number),
     (np.ndarray, lambda value, rows: _array(np.ndarray.view(value, np.ndarray), rows)),
-    (dict, _dict),
+    # dict.copy() of a subclass runs its keys() when it has an __iter__ of its own; the C view does not
+    (dict, lambda value, rows: _dict(dict(islice(dict.items(value), MAX_COLUMNS)), rows)),
     (list, _sequence),
     (tuple, _sequence),
 )

@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 logger = logging.getLogger("modelspan")
 
@@ -24,7 +27,9 @@ def fault(doing: str) -> None:
     now = time.monotonic()
     if now - _last_logged.get(doing, -QUIET_SECONDS) >= QUIET_SECONDS:
         _last_logged[doing] = now
-        logger.exception("modelspan failed while %s; the prediction is unaffected", doing)
+        logger.log(
+            logging.ERROR, "modelspan failed while %s; the prediction is unaffected", doing, exc_info=True
+        )
 
 
 def fault_count() -> int:

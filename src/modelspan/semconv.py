@@ -118,7 +118,7 @@ ACTIVE: Final = Metric(
     "ml.inference.active", "updowncounter", "{call}", "Calls running now.", (*_MODEL, OPERATION)
 )
 PREDICTIONS: Final = Metric(
-    "ml.inference.predictions", "counter", "{prediction}", "Rows predicted; a failed call counts its rows too.",
+    "ml.inference.predictions", "counter", "{prediction}", "Rows predicted, those of failed calls too.",
     (*_MODEL, OPERATION, ERROR_TYPE),
 )  # fmt: skip
 SCORE: Final = Metric(
@@ -150,7 +150,7 @@ DROPPED: Final = Metric(
     "modelspan.internal.dropped", "counter", "{record}", "Records lost, by reason.", (SIGNAL, REASON)
 )
 ERRORS: Final = Metric(
-    "modelspan.internal.errors", "counter", "{error}", "Faults of modelspan itself; predictions are unaffected.", ()
+    "modelspan.internal.errors", "counter", "{error}", "Faults of modelspan itself, contained.", ()
 )
 
 METRICS: Final = (
@@ -177,7 +177,7 @@ FEEDBACK_EVENT: Final = Event(
     (MODEL_NAME, MODEL_VERSION, PREDICTION_ID, PREDICTION_ROW, OUTCOME_LABEL, OUTCOME_VALUE),
 )  # fmt: skip
 DRIFT_EVENT: Final = Event(
-    "ml.drift.detected", "A drift alarm opened (WARN) or closed (INFO), with its evidence.", (*_DRIFT, DRIFT_TRACES)
+    "ml.drift.detected", "A drift alarm opened (WARN) or closed (INFO); evidence.", (*_DRIFT, DRIFT_TRACES)
 )
 DRIFT_REPORT_EVENT: Final = Event(
     "ml.drift.report", "A feature's full window against the reference, with both histograms.", _DRIFT
@@ -185,7 +185,8 @@ DRIFT_REPORT_EVENT: Final = Event(
 EVENTS: Final = (PREDICTION_EVENT, EXCEPTION_EVENT, FEEDBACK_EVENT, DRIFT_EVENT, DRIFT_REPORT_EVENT)
 
 SPAN_ATTRIBUTES: Final = (
-    *_MODEL, MODEL_FRAMEWORK, TASK_TYPE, OPERATION, BATCH_SIZE, PREDICTION_ID, ANNOTATION_PREFIX + "*", ERROR_TYPE,
+    *_MODEL, MODEL_FRAMEWORK, TASK_TYPE, OPERATION, BATCH_SIZE, PREDICTION_ID, ANNOTATION_PREFIX + "*",
+    ERROR_TYPE,
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
@@ -60,9 +60,9 @@ class _KeepMetrics(MetricExporter):
 class Telemetry:
     """What a recorded block emitted; reading waits until all of it has arrived."""
 
-    _spans: list[Any] = field(default_factory=list)
-    _logs: list[Any] = field(default_factory=list)
-    _metrics: list[MetricsData] = field(default_factory=list)
+    _spans: list[Any]
+    _logs: list[Any]
+    _metrics: list[MetricsData]
 
     @property
     def spans(self) -> list[Any]:
@@ -117,14 +117,17 @@ def record(**settings: Any) -> Iterator[Telemetry]:
     Raises:
         ConfigError: If a setting is wrong.
     """
-    telemetry = Telemetry()
+    spans: list[Any] = []
+    logs: list[Any] = []
+    metrics: list[MetricsData] = []
+    telemetry = Telemetry(spans, logs, metrics)
     _setup.shutdown(0)
     _setup.restart(
         Config(**settings),
         {
-            "spans": lambda: _Keep(telemetry._spans),  # noqa: SLF001 - made three lines above
-            "logs": lambda: _Keep(telemetry._logs),  # noqa: SLF001
-            "metrics": lambda: _KeepMetrics(telemetry._metrics),  # noqa: SLF001
+            "spans": lambda: _Keep(spans),
+            "logs": lambda: _Keep(logs),
+            "metrics": lambda: _KeepMetrics(metrics),
         },
     )
     try:

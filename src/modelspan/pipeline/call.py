@@ -80,8 +80,8 @@ class Call(Span):
 
     def get_span_context(self) -> SpanContext:
         """Ids of this call; `dict.setdefault` lets only one thread's draw win."""
-        found = self.__dict__.get("ids")
-        return found if found is not None else self.__dict__.setdefault("ids", self._draw())  # type: ignore[no-any-return]
+        found: SpanContext | None = self.__dict__.get("ids")
+        return self.__dict__.setdefault("ids", self._draw()) if found is None else found
 
     def _draw(self) -> SpanContext:
         parent = get_current_span(self.context).get_span_context()

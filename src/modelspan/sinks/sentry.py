@@ -121,7 +121,7 @@ def _describe(event: Any, model: str, version: str, trace_id: int, span_id: int)
     tags[semconv.MODEL_NAME] = model
     if version:
         tags[semconv.MODEL_VERSION] = version
-    trace = {"trace_id": f"{trace_id:032x}", "span_id": f"{span_id:016x}", "op": "ml.inference"}
+    trace = {"trace_id": f"{trace_id:032x}", "span_id": f"{span_id:016x}"}
     event.setdefault("contexts", {})["trace"] = trace
 
 

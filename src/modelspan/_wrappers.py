@@ -1,0 +1,201 @@
+"""The wrappers: same answer, same exception; the caller pays two clocks and a bounded copy.
+
+Four of them, one for each kind of function, because each must *be* of that kind: `inspect` and frameworks
+look. They are plain closures, so that they pickle, copy and bind as functions do.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any, cast
+
+from opentelemetry.context import Context, attach, get_current
+
+from modelspan import _setup
+from modelspan.capture import capture
+from modelspan.guard import fault
+from modelspan.pipeline.call import Call, active, finish
+from modelspan.pipeline.yields import Yields
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator
+
+    from modelspan.pipeline.arguments import Select
+    from modelspan.pipeline.target import Target
+
+
+def wrap(function: Any, target: Target, select: Select) -> Callable[..., Any]:
+    """A function that runs `function` and notes the call; of the same kind as `function`."""
+    # a callable object is of the kind of its __call__
+    body = (
+        function
+        if inspect.isroutine(function) or isinstance(function, functools.partial)
+        else type(function).__call__
+    )
+    if inspect.iscoroutinefunction(body):
+        return _coroutine(function, target, select)
+    if inspect.isasyncgenfunction(body):
+        return _async_generator(function, target, select)
+    if inspect.isgeneratorfunction(body):
+        return _generator(function, target, select)
+    return _function(function, target, select)
+
+
+def _function(function: Any, target: Target, select: Select) -> Callable[..., Any]:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        call = _begin(target, select, args, kwargs)
+        if call is None:
+            return function(*args, **kwargs)
+        attach(call.inside())
+        try:
+            answer = function(*args, **kwargs)
+        except BaseException as error:
+            attach(call.context)
+            _fail(call, error)
+            raise
+        attach(call.context)
+        _succeed(call, answer)
+        return answer
+
+    return wrapper
+
+
+def _coroutine(function: Any, target: Target, select: Select) -> Callable[..., Any]:
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        call = _begin(target, select, args, kwargs)
+        if call is None:
+            return await function(*args, **kwargs)
+        attach(call.inside())
+        try:
+            answer = await function(*args, **kwargs)
+        except BaseException as error:
+            attach(call.context)
+            _fail(call, error)
+            raise
+        attach(call.context)
+        _succeed(call, answer)
+        return answer
+
+    return wrapper
+
+
+def _generator(function: Any, target: Target, select: Select) -> Callable[..., Any]:
+    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        call = _begin(target, select, args, kwargs)
+        if call is None:
+            return (yield from function(*args, **kwargs))
+        yields, inside = Yields(), call.inside()
+        try:
+            generator = function(*args, **kwargs)
+            step, sent = generator.send, None
+            while True:
+                item = _step(inside, step, sent)
+                yields.add(item)
+                try:
+                    step, sent = generator.send, (yield item)
+                except GeneratorExit:
+                    generator.close()
+                    raise
+                except BaseException as thrown:  # whatever is thrown in goes on to the function
+                    step, sent = generator.throw, cast("Any", thrown)
+        except StopIteration as stop:
+            _succeed_with(call, yields)
+            return stop.value
+        except GeneratorExit:
+            _succeed_with(call, yields)  # the consumer has had enough: not a failure
+            raise
+        except BaseException as error:
+            _fail(call, error)
+            raise
+
+    return wrapper
+
+
+def _step(inside: Context, step: Callable[[Any], Any], sent: Any) -> Any:
+    """One step with the call as current span; while suspended the consumer's own context is current."""
+    outer = get_current()
+    attach(inside)
+    try:
+        return step(sent)
+    finally:
+        attach(outer)
+
+
+def _async_generator(function: Any, target: Target, select: Select) -> Callable[..., Any]:
+    async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        call = _begin(target, select, args, kwargs)
+        yields, inside = Yields(), call.inside() if call else get_current()
+        try:
+            generator = function(*args, **kwargs)
+            step, sent = generator.asend, None
+            while True:
+                item = await _async_step(inside, step, sent)
+                yields.add(item)
+                try:
+                    step, sent = generator.asend, (yield item)
+                except GeneratorExit:
+                    await generator.aclose()
+                    raise
+                except BaseException as thrown:  # whatever is thrown in goes on to the function
+                    step, sent = generator.athrow, cast("Any", thrown)
+        except StopAsyncIteration:
+            _succeed_with(call, yields)
+        except GeneratorExit:
+            _succeed_with(call, yields)  # the consumer has had enough: not a failure
+            raise
+        except BaseException as error:
+            _fail(call, error)
+            raise
+
+    return wrapper
+
+
+async def _async_step(inside: Context, step: Callable[[Any], Any], sent: Any) -> Any:
+    """`_step` for an async generator."""
+    outer = get_current()
+    attach(inside)
+    try:
+        return await step(sent)
+    finally:
+        attach(outer)
+
+
+def _begin(target: Target, select: Select, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+    """A call with its inputs copied; None when modelspan is off, or could not."""
+    if _setup.current is None and _setup.start() is None:
+        return None
+    try:
+        call = Call(target, capture(select(args, kwargs), _setup.sample_rows))
+        active.add(call)
+    except Exception:
+        fault("copying the inputs of a prediction")
+        return None
+    return call
+
+
+def _succeed(call: Call, answer: Any) -> None:
+    try:
+        finish(call)
+        call.output = capture(answer, _setup.sample_rows)
+        _setup.emit(call)
+    except Exception:
+        fault("copying the answer of a prediction")
+
+
+def _succeed_with(call: Call | None, yields: Yields) -> None:
+    if call is not None:
+        finish(call)
+        call.output = yields.snapshot()
+        _setup.emit(call)
+
+
+def _fail(call: Call | None, error: BaseException) -> None:
+    if call is None:
+        return
+    try:
+        finish(call)
+        call.error = error
+        _setup.emit(call)
+    except Exception:
+        fault("noting the failure of a prediction")
