@@ -97,19 +97,17 @@ def _ask(base: str, path: str) -> dict:
         return json.load(answer)
 
 
-def take(base: str, folder: Path, paths: dict[str, str], *, chromium: str = CHROMIUM) -> list[str]:
+def photograph(browser: Browser, base: str, folder: Path, paths: dict[str, str]) -> list[str]:
     """Write `<view>-<width>.png` for every view and width; the answer is what went wrong."""
     folder.mkdir(parents=True, exist_ok=True)
     faults: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGS)
-        for width, height in WIDTHS.items():
-            watched = Watched(browser, base, width, height)
-            for name, path in paths.items():
-                watched.show(base + path)
-                watched.page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
-            faults += watched.faults
-        browser.close()
+    for width, height in WIDTHS.items():
+        watched = Watched(browser, base, width, height)
+        for name, path in paths.items():
+            watched.show(base + path)
+            watched.page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
+        watched.page.close()
+        faults += watched.faults
     return faults
 
 
@@ -130,7 +128,10 @@ def main() -> int:
     options = parser.parse_args()
     base = options.url.rstrip("/")
     paths = dict(options.view) if options.view else views(base)
-    faults = take(base, options.folder, paths, chromium=options.chromium)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=options.chromium, args=ARGS)
+        faults = photograph(browser, base, options.folder, paths)
+        browser.close()
     print(*faults, f"{len(paths) * len(WIDTHS)} pictures in {options.folder}, {len(faults)} faults", sep="\n")
     return 1 if faults else 0
 

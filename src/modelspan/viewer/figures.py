@@ -106,7 +106,7 @@ def histograms(feature: Mapping[str, Any]) -> go.Figure:
         )  # fmt: skip
     figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.05, legend_traceorder="normal")
     share_axis = {"tickformat": ".0%", "rangemode": "tozero"}
-    bin_axis = {"type": "category", "tickmode": "linear", "showgrid": False}
+    bin_axis = {"type": "category", "tickmode": "linear", "showgrid": False, "tickangle": None}
     figure.update_xaxes(share_axis if flat else bin_axis)
     figure.update_yaxes({**bin_axis, "autorange": "reversed"} if flat else share_axis)
     return figure
@@ -157,7 +157,7 @@ def performance(answer: Mapping[str, Any]) -> go.Figure:
     )  # fmt: skip
     figure.update_yaxes(title_text=_unit(answer), row=1, col=1)
     figure.update_yaxes(title_text="coverage", range=[0, 1], tickformat=".0%", dtick=0.5, row=2, col=1)
-    figure.update_xaxes(title_text="prediction time (UTC)", nticks=5, tickangle=0, row=2, col=1)
+    figure.update_xaxes(title_text="prediction time (UTC)", nticks=4, tickangle=0, row=2, col=1)
     return figure
 
 
@@ -244,7 +244,7 @@ def _layout(*, x_title: str = "time (UTC)", y_title: str = "") -> dict[str, Any]
         "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
         "hoverlabel": {"font": {"family": FONT, "size": 12}},
-        "xaxis": {**axis, "title": {"text": x_title}, "nticks": 5},
+        "xaxis": {**axis, "title": {"text": x_title}, "nticks": 4, "tickangle": 0},
         "yaxis": {**axis, "title": {"text": y_title}, "nticks": 6},
         "uirevision": "kept",
     }

@@ -60,7 +60,7 @@ def _tiles(buckets: Sequence[Mapping[str, Any]], request: Request) -> parts.Node
     newest = request.versions[0]
     calls, errors = (sum(each[key] for each in buckets) for key in ("calls", "errors"))
     note = f"newest calls of {newest['version']}" if newest["version"] else "newest calls"
-    last = f"last {text.ago(newest['last_seen'], request.now)}"
+    last = f"last call {text.ago(newest['last_seen'], request.now)}"
     rate = errors / calls if calls else None
     return parts.tiles([
         ("traffic", text.per_second(newest["rate_per_second"]), last),

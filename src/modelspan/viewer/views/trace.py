@@ -104,15 +104,12 @@ def _logs(logs: Sequence[Mapping[str, Any]], origin: float) -> parts.Node:
 def _log(log: Mapping[str, Any], origin: float) -> parts.Node:
     offset = f"+{text.milliseconds(max(0.0, 1000 * (log['time'] - origin)))}"
     event = html.Strong(text.plain(log["event"])) if log["event"] else None
-    line = [parts.muted(offset), _severity(log), event]
-    said = html.Span(text.plain(log["body"]), className="body") if log["body"] not in (None, "") else None
-    return html.Article(
-        [
-            html.Div([*line, said], className="line"),
-            *parts.exception(log["attributes"]),
-            parts.fold("Attributes", parts.without_exception(log["attributes"])),
-        ]
+    raised = parts.exception(log["attributes"])
+    body = text.plain(log["body"]) if log["body"] and not raised else None
+    line = html.Div(
+        [parts.muted(offset), _severity(log), event, html.Span(body, className="body")], className="line"
     )
+    return html.Article([line, *raised, parts.fold("Attributes", parts.without_exception(log["attributes"]))])
 
 
 def _severity(log: Mapping[str, Any]) -> parts.Node:
