@@ -41,10 +41,10 @@ class SpendingRule:
     Look k gets ``false_alarm_rate * 6 / (pi k)^2``, shared equally by its features. These shares add up to
     `false_alarm_rate`, so by the union bound the probability of *any* false opening, ever, is at most that,
     whatever the dependence between features, windows and their common reference. It rests on each p-value
-    being right, and chi-squared p-values are approximate far in the tail; `smallest_psi` makes up for that, and
-    keeps drifts shut out that are real but too small to matter (tests/test_drift_alarm.py measures the whole).
-    The price: later looks need stronger evidence. Pass full windows without common rows, or the looks are
-    spent on the same evidence.
+    being right, and chi-squared p-values are approximate far in the tail; `smallest_psi` makes up for that,
+    and keeps drifts shut out that are real but too small to matter (tests/test_drift_alarm.py measures the
+    whole). The price: later looks need stronger evidence. Pass full windows without common rows, or the looks
+    are spent on the same evidence.
 
     An alarm closes after two looks in a row with ``p > 0.05``.
 
