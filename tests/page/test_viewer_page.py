@@ -1,6 +1,8 @@
 """What the views say, drawn from a real database that OpenTelemetry's own SDK filled."""
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -186,6 +188,23 @@ def test_a_database_that_cannot_be_read_is_an_error_box_and_not_a_blank_page(tmp
         assert "DatabaseError: file is not a database" in words(body)
     queries.close()
     assert "reading the models for /alerts failed" in caplog.text
+
+
+def test_a_view_that_fails_alone_leaves_the_header_and_the_other_views(filled, names, tmp_path, caplog):
+    backend, queries = filled
+    trace = queries.traces(limit=1)["traces"][0]["trace_id"]
+    with (
+        closing(sqlite3.connect(backend.path)) as source,
+        closing(sqlite3.connect(tmp_path / "cut.db")) as cut,
+    ):
+        source.backup(cut)
+        cut.execute("DROP TABLE resources")
+    with closing(Queries(tmp_path / "cut.db")) as queries:
+        header, body, _ = render(queries, Route.parse(href("traces", trace), ""))
+        assert names["model"] in words(header)
+        assert "OperationalError: no such table" in words(body)
+        assert f"{names['calls']} calls" in words(view(queries, "/"))
+    assert f"showing /traces/{trace} failed" in caplog.text
 
 
 def test_views_of_the_moment_refresh_more_often_than_views_of_windows(filled, names):
