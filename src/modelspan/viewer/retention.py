@@ -75,7 +75,8 @@ def sweep(database: sqlite3.Connection, keep: Keep, now_ns: int) -> bool:
         if used_bytes(database) > keep.max_bytes:
             deleted = _delete_share(database)
     if deleted:
-        database.execute(f"PRAGMA incremental_vacuum({STEP_PAGES})").fetchall()
+        # As a script: a single statement is stepped once, which frees one page only.
+        database.executescript(f"PRAGMA incremental_vacuum({STEP_PAGES})")
     return deleted > 0
 
 
