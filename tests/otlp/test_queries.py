@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 
 import numpy as np
 import pytest
@@ -332,3 +333,19 @@ def test_metrics_can_be_asked_since_a_time_and_by_count(client):
     (series,) = client.get("/api/metrics?name=g&limit=2").json()["series"]
     assert [each["time"] for each in series["points"]] == [NOW + 4, NOW + 5]
     assert json.loads(client.get("/api/metrics?model=m").body) == {"names": []}
+
+
+def test_a_costly_answer_is_reused_for_ten_times_what_it_took_and_then_renewed(client):
+    asked = []
+
+    def ask():
+        time.sleep(0.03)
+        asked.append(time.monotonic())
+        return {"n": len(asked)}
+
+    first = client.queries._reuse(("q",), ask)
+    assert client.queries._reuse(("q",), ask) is first
+    deadline = time.monotonic() + 20
+    while len(asked) < 2 and time.monotonic() < deadline:
+        client.queries._reuse(("q",), ask)
+    assert asked[1] - asked[0] >= 10 * 0.03

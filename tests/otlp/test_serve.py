@@ -64,3 +64,10 @@ def test_an_address_of_another_machine_cannot_be_bound(tmp_path):
     backend = Backend(BackendConfig(data=tmp_path, host="192.0.2.1", token="x" * 16, port=0, otlp_port=0))
     with pytest.raises(ConfigError, match=r"port 0 of 192\.0\.2\.1 cannot be used"):
         backend.start()
+
+
+def test_the_backend_also_listens_on_ipv6(start):
+    client = start(host="::1")
+    assert client.page.startswith("http://[::1]:")
+    assert client.get("/healthz").status == 200
+    assert client.post("traces", b"{}", "application/json").status == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -74,6 +75,8 @@ def up(
 
 def run(backend: Backend, *, token: str = "") -> None:
     """Serve until SIGINT or SIGTERM, then close; what was accepted is committed."""
+    # Requests that wait for a thread are everyday life under load, and are answered.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     stop = threading.Event()
     before = {
         number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)

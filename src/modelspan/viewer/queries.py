@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from modelspan.viewer import drift_query, metrics_query, models_query, performance_query, traces_query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 BUSY_SECONDS: Final = 5.0
-REUSE_SECONDS: Final = 1.0
 REUSE_FACTOR: Final = 10.0
-"""An answer about performance is reused for so many times what it cost: joins are slow."""
+"""A costly answer is reused for so many times what it took: the page asks often, and joins are slow."""
 MAX_REUSED: Final = 100
 
 
@@ -65,8 +64,8 @@ class Queries:
 
     def __init__(self, database: Path) -> None:
         self._database = Database(database)
-        self._lock = threading.Lock()
-        self._performance: dict[tuple[Any, ...], tuple[float, dict[str, Any]]] = {}
+        self._lock = threading.RLock()
+        self._reused: dict[tuple[Any, ...], tuple[float, dict[str, Any]]] = {}
 
     def close(self) -> None:
         """Close the connections."""
@@ -74,7 +73,7 @@ class Queries:
 
     def models(self) -> dict[str, Any]:
         """One entry per model and version that modelspan's spans name, the last seen first."""
-        return models_query.models(self._database, self.performance)
+        return self._reuse(("models",), lambda: models_query.models(self._database, self.performance))
 
     def traces(self, model: str | None = None, limit: int = 50, errors: bool = False) -> dict[str, Any]:
         """The newest traces, described by their modelspan span, else the root; `errors` keeps failed ones."""
@@ -119,24 +118,26 @@ class Queries:
     ) -> dict[str, Any]:
         """Predictions joined with their outcomes, over all and per window of prediction time (ascending).
 
-        Only the newest 200,000 predictions are looked at. An answer is reused for a second, or for ten times
-        what it cost if that is more.
+        Only the newest 200,000 predictions are looked at.
         """
-        key = (model, windows, version)
-        with self._lock:
-            until, answer = self._performance.get(key, (0.0, {}))
-            if time.monotonic() >= until:
-                if len(self._performance) >= MAX_REUSED:
-                    self._performance.clear()
-                began = time.monotonic()
-                answer = performance_query.performance(self._database, model, version, windows)
-                seconds = time.monotonic() - began
-                self._performance[key] = (
-                    time.monotonic() + max(REUSE_SECONDS, REUSE_FACTOR * seconds),
-                    answer,
-                )
-        return answer
+        return self._reuse(
+            ("performance", model, version, windows),
+            lambda: performance_query.performance(self._database, model, version, windows),
+        )
 
     def traffic(self, model: str | None = None, seconds: int = 3600, buckets: int = 60) -> dict[str, Any]:
         """Calls, errors and latencies over time, ascending and ending at the newest call."""
         return models_query.traffic(self._database, model, seconds, buckets)
+
+    def _reuse(self, key: tuple[Any, ...], ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        with self._lock:
+            until, answer = self._reused.get(key, (0.0, {}))
+            if time.monotonic() < until:
+                return answer
+            if len(self._reused) >= MAX_REUSED:
+                self._reused.clear()
+            began = time.monotonic()
+            answer = ask()
+            ended = time.monotonic()
+            self._reused[key] = (ended + REUSE_FACTOR * (ended - began), answer)
+        return answer
