@@ -186,14 +186,17 @@ def _overheard() -> Iterator[list[str]]:
         def emit(self, record: logging.LogRecord) -> None:
             said.append(record.getMessage())
 
-    logger, ear = logging.getLogger("opentelemetry"), Ear()
-    propagate, logger.propagate = logger.propagate, False
-    logger.addHandler(ear)
+    ear, loggers = Ear(), [logging.getLogger(name) for name in ("opentelemetry", "modelspan")]
+    before = [logger.propagate for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(ear)
+        logger.propagate = False
     try:
         yield said
     finally:
-        logger.removeHandler(ear)
-        logger.propagate = propagate
+        for logger, propagate in zip(loggers, before, strict=True):
+            logger.removeHandler(ear)
+            logger.propagate = propagate
 
 
 def _innermost(error: BaseException) -> BaseException:
