@@ -115,7 +115,7 @@ def test_the_overview_shows_counts_errors_and_accuracy_with_its_coverage(filled,
 def test_the_score_comes_first_and_then_features_by_psi(filled, names):
     found = rows(view(filled[1], href("models", names["model"], "drift")), "drift")
     assert [each.split()[0] for each in found] == ["score", "amount", "age"]
-    assert [each.split()[-1] for each in found] == ["stable", "drifted", "stable"]
+    assert [each.split()[-1] for each in found] == ["alarm", "drifted", "alarm"]
     assert "0.800" in found[1]
     assert "< 0.001" in found[1]
 
@@ -209,6 +209,8 @@ def test_a_view_that_fails_alone_leaves_the_header_and_the_other_views(filled, n
 
 def test_views_of_the_moment_refresh_more_often_than_views_of_windows(filled, names):
     _, queries = filled
+    week = render(queries, Route.parse(href("models", names["model"]), "?range=7d"))[2]
+    assert week == CALM_MS
     pace = {
         url: render(queries, Route.parse(url, ""))[2]
         for url in ("/", href("models", names["model"]), "/alerts")

@@ -122,7 +122,8 @@ def _key(name: dict[str, str]) -> tuple[str, str]:
 def render(queries: Queries, route: Route) -> tuple[parts.Node, parts.Node, int]:
     """Header, view and milliseconds to the next refresh, for one URL."""
     view = view_of(route)
-    milliseconds = LIVE_MS if view in _MOMENT else CALM_MS
+    soon = view in _MOMENT and route.params.get("range") not in live.LONG_RANGES
+    milliseconds = LIVE_MS if soon else CALM_MS
     try:
         request = Request(queries=queries, route=route, models=queries.models()["models"], now=time.time())
     except Exception as error:

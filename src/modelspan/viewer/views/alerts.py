@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash import html
 
-from modelspan.viewer.views import parts, text
+from modelspan.viewer.views import frame, parts, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ def render(request: Request) -> parts.Node:
     """Open ones first; none at all is good news and said so."""
     model = request.route.params.get("model")
     found = request.queries.alerts(model)["alerts"]
-    title = parts.heading("Alerts", above=parts.scope(model, "alerts"))
+    title = frame.heading("Alerts", above=frame.scope(model, "alerts"))
     if not found:
         return html.Div([title, _nothing(request)])
     opened = [each for each in found if each["state"] == "open"]

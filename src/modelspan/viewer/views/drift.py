@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dash import dcc, html
 
 from modelspan.viewer import figures
-from modelspan.viewer.views import parts, text
+from modelspan.viewer.views import frame, parts, text
 from modelspan.viewer.views.route import href
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ def render(request: Request) -> parts.Node:
     """The ranking and the chosen feature, side by side where there is room."""
     model, params = request.route.parts[1], request.route.params
     if not request.versions:
-        return parts.unknown_model(model)
+        return frame.unknown_model(model)
     answer = request.queries.drift(model, params.get("version"))
     columns = ranked(answer)
     beside = html.Div(
-        [parts.live("verdict", _verdict(columns)), parts.version_choice(request, answer["version"])],
+        [parts.live("verdict", _verdict(columns)), frame.version_choice(request, answer["version"])],
         className="names",
     )
-    top = [parts.heading(model, above="model", beside=beside), parts.model_tabs(request.route, "Drift")]
+    top = [frame.heading(model, above="model", beside=beside), frame.model_tabs(request.route, "Drift")]
     if not columns:
         return html.Div([*top, _nothing()])
     chosen = _chosen(columns, params.get("feature"))
@@ -92,7 +92,7 @@ def _row(column: Mapping[str, Any], where: str) -> list[parts.Node]:
         text.fixed(column["js"]),
         text.number(column["wasserstein"]),
         text.p_value(column["p_value"]),
-        parts.badge("drifted", "alarm") if column["detected"] else parts.badge("stable", "good"),
+        parts.badge("drifted", "alarm") if column["detected"] else parts.badge("no alarm", "good"),
     ]
 
 

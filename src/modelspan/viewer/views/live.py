@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dash import html
 
 from modelspan.viewer import figures
-from modelspan.viewer.views import parts, text, traces
+from modelspan.viewer.views import frame, parts, text, traces
 from modelspan.viewer.views.route import href
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ RANGES = {
     "7d": ("7 d", 604_800, 84),
 }
 """Key in the URL: label, seconds, buckets."""
+LONG_RANGES = ("24h", "7d")
+"""Ranges that change little between two refreshes and cost the most to read."""
 LATEST = 12
 _VERSIONS = ("version", "calls#", "errors#", "p50#", "p95#", "p99#", "last seen#")
 
@@ -30,14 +32,14 @@ def render(request: Request) -> parts.Node:
     """The live view of the model that the route names."""
     model = request.route.parts[1]
     if not request.versions:
-        return parts.unknown_model(model)
+        return frame.unknown_model(model)
     chosen = request.route.params.get("range", "")
     key = chosen if chosen in RANGES else "5m"
     _, seconds, buckets = RANGES[key]
     answer = request.queries.traffic(model, seconds=seconds, buckets=buckets)
     return html.Div([
-        parts.heading(model, above="model", beside=_range_choice(request, key)),
-        parts.model_tabs(request.route, "Live"),
+        frame.heading(model, above="model", beside=_range_choice(request, key)),
+        frame.model_tabs(request.route, "Live"),
         parts.live("tiles", _tiles(answer["buckets"], request)),
         html.Div([parts.chart("Traffic", figures.traffic(answer)),
                   parts.chart("Latency", figures.latency(answer))], className="pair"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash import html
 
-from modelspan.viewer.views import parts, text
+from modelspan.viewer.views import frame, parts, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ def render(request: Request) -> parts.Node:
         return parts.no_data()
     rows = [_row(each, request.now) for each in request.models]
     return html.Div(
-        [parts.heading("Models"), parts.live("models", parts.table(_HEADINGS, rows, kind="models"))]
+        [frame.heading("Models"), parts.live("models", parts.table(_HEADINGS, rows, kind="models"))]
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dash import html
 
 from modelspan.viewer import figures
-from modelspan.viewer.views import parts, text
+from modelspan.viewer.views import frame, parts, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,10 +28,10 @@ def render(request: Request) -> parts.Node:
     """The numbers, the chart, the confusion matrix, or how outcomes are sent."""
     model = request.route.parts[1]
     if not request.versions:
-        return parts.unknown_model(model)
+        return frame.unknown_model(model)
     answer = request.queries.performance(model, version=request.route.params.get("version"))
-    choice = parts.version_choice(request, answer["version"])
-    top = [parts.heading(model, above="model", beside=choice), parts.model_tabs(request.route, "Performance")]
+    choice = frame.version_choice(request, answer["version"])
+    top = [frame.heading(model, above="model", beside=choice), frame.model_tabs(request.route, "Performance")]
     if not answer["outcomes"]:
         return html.Div([*top, _nothing(answer)])
     numbers = parts.live("numbers", _coverage(answer), _overall(answer))

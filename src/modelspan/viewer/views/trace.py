@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dash import html
 
 from modelspan import semconv
-from modelspan.viewer.views import parts, text, traces
+from modelspan.viewer.views import frame, parts, text, traces
 from modelspan.viewer.views.waterfall import waterfall
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def render(request: Request) -> parts.Node:
         return parts.not_found(f"No trace {trace_id!r} is stored.", hint=hint)
     origin = _origin(found)
     return html.Div([
-        parts.heading(_name(found), above=_above(found), beside=_state(found)),
+        frame.heading(_name(found), above=_above(found), beside=_state(found)),
         _facts(found, origin),
         parts.fixed("records", _spans(found, request.route.params.get("span")),
                     _logs(sorted(found["logs"], key=lambda each: each["time"]), origin), of=_records(found)),

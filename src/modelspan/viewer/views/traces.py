@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dash import html
 
-from modelspan.viewer.views import parts, text
+from modelspan.viewer.views import frame, parts, text
 from modelspan.viewer.views.route import href
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def render(request: Request) -> parts.Node:
     model, errors = params.get("model"), bool(params.get("errors"))
     found = request.queries.traces(model, limit=SHOWN, errors=errors)["traces"]
     choice = error_choice(("traces",), params, errors=errors)
-    title = parts.heading("Traces", above=parts.scope(model, "traces"), beside=choice)
+    title = frame.heading("Traces", above=frame.scope(model, "traces"), beside=choice)
     if not found:
         return html.Div([title, _nothing(model, errors=errors)])
     return html.Div([title, parts.live("traces", listing(found, request.now, models=not model))])
