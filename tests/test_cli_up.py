@@ -76,6 +76,15 @@ def test_up_says_where_it_is_takes_a_span_and_stops_with_status_0_with_everythin
     assert fetch(address(said, "page") + "/api/traces")["traces"][0]["trace_id"] == "ab" * 16
 
 
+def test_what_was_answered_with_200_survives_a_kill(up):
+    process, said = up()
+    fetch(address(said, "OTLP") + "/v1/traces", SPAN)
+    process.kill()
+    process.wait(10)
+    _, said = up()
+    assert fetch(address(said, "page") + "/api/traces")["traces"][0]["trace_id"] == "ab" * 16
+
+
 def test_a_second_up_on_the_same_data_ends_with_status_1_and_one_line(up):
     up()
     process, said = up()
