@@ -15,9 +15,8 @@ from opentelemetry.metrics import Meter, NoOpMeterProvider
 from opentelemetry.sdk.resources import Resource
 
 from modelspan import semconv
-from modelspan.delivery import logs, metrics, quiet, spans
+from modelspan.delivery import exporters, logs, metrics, quiet, spans
 from modelspan.delivery.accounting import Ledger
-from modelspan.delivery.exporters import exporter_factory
 from modelspan.delivery.outbox import Outbox
 from modelspan.drift.alarm import SpendingRule
 from modelspan.guard import guard
@@ -53,6 +52,7 @@ class Ours:
         self.logging: Any = None
 
 
+FORK_WAIT_SECONDS = 2.0
 _ours = Ours()
 Exporters = Mapping[str, Callable[[], Any]]
 """Makers of exporters by signal, in place of those that the settings name; for tests."""
@@ -61,9 +61,10 @@ Exporters = Mapping[str, Callable[[], Any]]
 class Runtime:
     """Providers, sinks, queue and worker of this process."""
 
-    def __init__(self, config: Config, exporters: Exporters | None = None) -> None:
+    def __init__(self, config: Config, given: Exporters | None = None) -> None:
         quiet.install()
-        self._exporters = exporters
+        self._given = given
+        self._paused: list[threading.Lock] = []
         self.config = config
         self.ledger = Ledger()
         resource = _resource(config)
@@ -101,13 +102,20 @@ class Runtime:
             self._sentry.note(call)
 
     def pause(self) -> None:
-        """Hold the worker between two batches, so that a fork copies none of its locks while held."""
-        self._worker.busy.acquire(timeout=0.5)
+        """Hold our threads where they hold no lock of others, so that a fork copies none.
+
+        A child inherits even the lock of a module that another thread was importing, and would wait for ever.
+        """
+        locks = [self._worker.busy, *(outbox.imports for outbox in self._outboxes)]
+        if self._metrics is not None:
+            locks.append(self._metrics.imports)
+        deadline = time.monotonic() + FORK_WAIT_SECONDS
+        self._paused = [lock for lock in locks if lock.acquire(timeout=_left(deadline))]
 
     def resume(self) -> None:
-        """Let the worker go on."""
-        with guard("resuming after a fork"):
-            self._worker.busy.release()
+        """Let our threads go on."""
+        for lock in self._paused:
+            lock.release()
 
     def flush(self, deadline: float) -> bool:
         """Send all that was recorded before; True only if the endpoint accepted it before `deadline`."""
@@ -188,7 +196,7 @@ class Runtime:
         return _ours.outboxes[signal]
 
     def _factory(self, signal: Any) -> Callable[[], Any] | None:
-        return self._exporters[signal] if self._exporters else exporter_factory(signal, self.config)
+        return self._given[signal] if self._given else exporters.exporter_factory(signal, self.config)
 
     def _meter(self, resource: Resource) -> Meter:
         application = metrics.application_meter()

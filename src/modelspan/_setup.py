@@ -79,12 +79,12 @@ def start() -> Runtime | None:
         return current
 
 
-def _build(config: Config, exporters: Exporters | None = None) -> None:
+def _build(config: Config, given: Exporters | None = None) -> None:
     global current, sample_rows, _off
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         _off = True
         return
-    runtime = Runtime(config, exporters)
+    runtime = Runtime(config, given)
     _lifecycle.watch_exit(_at_exit)
     runtime.start()
     sample_rows = config.sample_rows
@@ -92,12 +92,12 @@ def _build(config: Config, exporters: Exporters | None = None) -> None:
     current = runtime
 
 
-def restart(config: Config, exporters: Exporters) -> None:
+def restart(config: Config, given: Exporters) -> None:
     """For tests: start with given exporters."""
     global _off
     with _lock:
         _off = False
-        _build(config, exporters)
+        _build(config, given)
 
 
 def allow_start() -> None:

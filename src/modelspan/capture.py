@@ -72,7 +72,7 @@ def _dict(value: dict[Any, Any], rows: int) -> Snapshot:
 
 
 def _column(cell: object, rows: int) -> Snapshot:
-    """A dict's value: a scalar, or a sequence of scalars; never looked into deeper, for it may hold itself."""
+    """A dict's value: a scalar, or a sequence of scalars; not looked into deeper: it may hold itself."""
     kind = type(cell)
     if kind in ATOMS:
         return Snapshot("scalar", cell, 1)

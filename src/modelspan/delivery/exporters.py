@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from modelspan.errors import ConfigError
@@ -45,7 +46,11 @@ def exporter_factory(
         return None
     module, name = _CLASSES[kind, signal]
     arguments = {} if kind == "console" else _arguments(signal, kind, config)
-    return lambda: getattr(importlib.import_module(module), name)(**arguments)
+    return partial(_make, module, name, arguments)
+
+
+def _make(module: str, name: str, arguments: dict[str, Any]) -> Any:
+    return getattr(importlib.import_module(module), name)(**arguments)
 
 
 def _kind(signal: Signal, env: Mapping[str, str]) -> str:

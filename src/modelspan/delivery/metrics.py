@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics
@@ -41,6 +42,8 @@ class CountedExporter(MetricExporter):
         self._ledger = ledger
         self._exporter: MetricExporter | None = None
         self._pid = os.getpid()
+        self.imports = threading.Lock()
+        """Held during the first export, which imports modules; see `Runtime.pause`."""
         self._closed = False
         self._outage = Outage("metrics")
         self.accepted = True
@@ -56,11 +59,12 @@ class CountedExporter(MetricExporter):
         self._ledger.emit("metrics", points)
         self.accepted = False
         with guard("sending metrics"), sending():
-            if self._exporter is None:
-                self._exporter = self._make_exporter()
-            result = self._exporter.export(metrics_data, timeout_millis=timeout_millis)
+            with self.imports if self._exporter is None else nullcontext():
+                self._exporter = self._exporter or self._make_exporter()
+                result = self._exporter.export(metrics_data, timeout_millis=timeout_millis)
             self.accepted = result is MetricExportResult.SUCCESS
-        self._outage.note(accepted=self.accepted)
+        if self.accepted or not self._closed:  # at the end, one line says what was lost
+            self._outage.note(accepted=self.accepted)
         if self.accepted:
             self._ledger.deliver("metrics", points)
         else:
@@ -74,9 +78,10 @@ class CountedExporter(MetricExporter):
 
     def shutdown(self, timeout_millis: float = 30_000, **_: Any) -> None:
         """Send no more; break off a retry that is waiting."""
-        self._closed = True
-        if self._exporter is not None:
+        if self._exporter is not None and not self._closed:
+            self._closed = True
             self._exporter.shutdown(timeout_millis=timeout_millis)
+        self._closed = True
 
 
 def _points(data: MetricsData) -> int:
@@ -95,6 +100,7 @@ class MetricsOut:
         self, resource: Resource, make_exporter: Callable[[], MetricExporter], ledger: Ledger, seconds: float
     ) -> None:
         self._exporter = CountedExporter(make_exporter, ledger)
+        self.imports = self._exporter.imports
         interval = None if "OTEL_METRIC_EXPORT_INTERVAL" in os.environ else seconds * 1000
         self._reader = PeriodicExportingMetricReader(self._exporter, export_interval_millis=interval)
         self._provider = MeterProvider(

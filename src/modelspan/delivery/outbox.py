@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 from modelspan.delivery.quiet import Outage, sending
@@ -69,6 +70,8 @@ class Outbox:
         self._exporter: Exporter | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self.imports = threading.Lock()
+        """Held during the first export, which imports modules; see `Runtime.pause`."""
 
     @property
     def backlog(self) -> int:
@@ -142,11 +145,12 @@ class Outbox:
 
     def _send(self, batch: list[Any]) -> None:
         accepted = False
-        with guard(f"sending {self.signal}"), sending():
-            if self._exporter is None:
-                self._exporter = self._make_exporter()
+        first = self.imports if self._exporter is None else nullcontext()
+        with guard(f"sending {self.signal}"), sending(), first:
+            self._exporter = self._exporter or self._make_exporter()
             accepted = getattr(self._exporter.export(batch), "name", "") == "SUCCESS"
-        self.outage.note(accepted=accepted)
+        if accepted or not self._closing:  # at the end, one line says what was lost
+            self.outage.note(accepted=accepted)
         if accepted:
             self._ledger.deliver(self.signal, len(batch))
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -23,6 +24,10 @@ _NOISY = (
 )
 
 
+_SECRET = re.compile(r"(?<=//)[^/@\s]+(?=@)|(?<=\?)[^\s'\")]+")
+"""User and password, and the query, of an address: the exporters log whole ones."""
+
+
 class _Sending(threading.local):
     active = False
     reason = ""
@@ -35,8 +40,8 @@ def _keep_reason(record: logging.LogRecord) -> bool:
     """A logging filter: False, so not logged, for what an exporter says on a thread that sends for us."""
     if not _sending.active:
         return True
-    if record.levelno >= logging.WARNING:
-        _sending.reason = record.getMessage()
+    if record.levelno >= logging.WARNING and not _sending.reason:
+        _sending.reason = _SECRET.sub("***", record.getMessage())[:300]
     return False
 
 
@@ -71,6 +76,6 @@ class Outage:
         if not accepted and not self.lasting:
             logger.warning(
                 "modelspan cannot deliver %s: %s. Predictions are unaffected; see `modelspan doctor`",
-                self.signal, _sending.reason[:300] or "the endpoint refused them",
+                self.signal, _sending.reason or "the endpoint refused them",
             )  # fmt: skip
         self.lasting = not accepted
