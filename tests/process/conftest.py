@@ -38,6 +38,9 @@ def queries(backend, tmp_path):
     return Queries(tmp_path / "data" / "modelspan.sqlite")
 
 
+_NOT_OURS = ("OTEL_", "SENTRY_", "MODELSPAN_")
+
+
 class Program:
     """A Python program in a process of its own, with its telemetry sent to `endpoint`."""
 
