@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from modelspan.guard import fault, guard
@@ -92,3 +93,25 @@ def watch_servers(at_exit: Hook) -> None:
                 await asyncio.to_thread(at_exit)
 
     server.shutdown = shutdown
+
+
+def seconds_left(deadline: float) -> float:
+    """Seconds until `deadline` (monotonic), not below 0."""
+    return max(0.0, deadline - time.monotonic())
+
+
+def run_together(jobs: Sequence[Callable[[], Any]], deadline: float) -> bool:
+    """Run jobs side by side; True if all were true before `deadline`. None of them can hold up the caller."""
+    results: list[bool] = []
+    threads = []
+    for job in jobs:
+
+        def run(job: Callable[[], Any] = job) -> None:
+            with guard("flushing"):
+                results.append(job() is not False)
+
+        threads.append(threading.Thread(target=run, name="modelspan-flush", daemon=True))
+        threads[-1].start()
+    for thread in threads:
+        thread.join(seconds_left(deadline) + 0.1)
+    return len(results) == len(jobs) and all(results)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -32,9 +31,12 @@ from modelspan.sinks.spans import SpanSink
 from modelspan.sinks.stdlog import StandardLogHandler
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Sequence
 
     from modelspan.config import Config
+
+from modelspan._lifecycle import run_together, seconds_left
 
 logger = logging.getLogger("modelspan")
 
@@ -110,7 +112,7 @@ class Runtime:
         if self._metrics is not None:
             locks.append(self._metrics.imports)
         deadline = time.monotonic() + FORK_WAIT_SECONDS
-        self._paused = [lock for lock in locks if lock.acquire(timeout=_left(deadline))]
+        self._paused = [lock for lock in locks if lock.acquire(timeout=seconds_left(deadline))]
 
     def resume(self) -> None:
         """Let our threads go on."""
@@ -121,7 +123,7 @@ class Runtime:
         """Send all that was recorded before; True only if the endpoint accepted it before `deadline`."""
         if not self._worker.flush(deadline):
             return False
-        return _together([*self._flushes(deadline)], deadline)
+        return run_together([*self._flushes(deadline)], deadline)
 
     def close(self, deadline: float) -> bool:
         """Send what waits until `deadline`, stop everything, say what was lost."""
@@ -129,7 +131,7 @@ class Runtime:
         clean = self._worker.close(deadline - 0.5 * max(0.0, deadline - time.monotonic()))
         with guard("reporting drift at the end"):
             self._drift.close()
-        clean = _together([*self._closes(deadline)], deadline) and clean
+        clean = run_together([*self._closes(deadline)], deadline) and clean
         lost = self.ledger.lost()
         if lost:
             logger.warning("modelspan dropped %s; predictions were unaffected", lost)
@@ -138,15 +140,15 @@ class Runtime:
     def _flushes(self, deadline: float) -> Sequence[Callable[[], bool]]:
         flushes: list[Callable[[], bool]] = [partial(box.flush, deadline) for box in self._outboxes]
         if self._metrics is not None:
-            flushes.append(partial(self._metrics.flush, _left(deadline)))
+            flushes.append(partial(self._metrics.flush, seconds_left(deadline)))
         return flushes
 
     def _closes(self, deadline: float) -> Sequence[Callable[[], Any]]:
         closes: list[Callable[[], Any]] = [partial(box.close, deadline) for box in self._outboxes]
         if self._metrics is not None:
-            closes.append(partial(self._metrics.close, _left(deadline)))
+            closes.append(partial(self._metrics.close, seconds_left(deadline)))
         if self._sentry is not None:
-            closes.append(partial(self._sentry.close, _left(deadline)))
+            closes.append(partial(self._sentry.close, seconds_left(deadline)))
         return closes
 
     def _sinks(self, meter: Meter) -> list[Any]:
@@ -228,24 +230,3 @@ def _resource(config: Config) -> Resource:
         "deployment.environment.name": config.environment,
     }
     return Resource.create({name: value for name, value in given.items() if value})
-
-
-def _left(deadline: float) -> float:
-    return max(0.0, deadline - time.monotonic())
-
-
-def _together(jobs: Sequence[Callable[[], Any]], deadline: float) -> bool:
-    """Run jobs side by side; True if all were true before `deadline`. None of them can hold up the caller."""
-    results: list[bool] = []
-    threads = []
-    for job in jobs:
-
-        def run(job: Callable[[], Any] = job) -> None:
-            with guard("flushing"):
-                results.append(job() is not False)
-
-        threads.append(threading.Thread(target=run, name="modelspan-flush", daemon=True))
-        threads[-1].start()
-    for thread in threads:
-        thread.join(_left(deadline) + 0.1)
-    return len(results) == len(jobs) and all(results)

@@ -21,7 +21,7 @@ from modelspan.guard import fault
 from modelspan.pipeline import call as calls
 
 if TYPE_CHECKING:
-    from modelspan.capture import Snapshot
+    from modelspan.snapshot import Snapshot
 
 logger = logging.getLogger("modelspan")
 

@@ -7,31 +7,17 @@ recorded by the name of its type. The work is bounded by `rows` and `MAX_COLUMNS
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, Final, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-MAX_COLUMNS: Final = 512
-ATOMS: Final = frozenset((int, float, str, bool, bytes, type(None)))
-"""Immutable builtins, safe to keep by reference."""
+from modelspan.frames import Handler, frame_handler
+from modelspan.snapshot import ATOMS, MAX_COLUMNS, Snapshot, sample_stride
 
-Kind = Literal["scalar", "vector", "record", "records", "columns", "matrix", "opaque"]
-
-
-class Snapshot(NamedTuple):
-    """What was seen of one object: its rows are a sample when there are more than the limit."""
-
-    kind: Kind
-    payload: Any
-    rows: int
-    """Rows of the whole object, exact."""
-    names: Sequence[object] = ()
-    """Column names that the object carries."""
-
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _make = partial(tuple.__new__, Snapshot)
 """A `Snapshot` from its fields, at half the price of calling it: for the paths of a single row."""
@@ -53,11 +39,6 @@ def capture(value: object, rows: int) -> Snapshot:
     return _by_base(value, kind, rows)
 
 
-def sample_stride(total: int, rows: int) -> int:
-    """Step that leaves at most `rows` of `total` rows, spread over all of them."""
-    return max(1, -(-total // rows))
-
-
 def _dict(value: dict[Any, Any], rows: int) -> Snapshot:
     if len(value) > MAX_COLUMNS:
         value = dict(islice(value.items(), MAX_COLUMNS))
@@ -67,7 +48,7 @@ def _dict(value: dict[Any, Any], rows: int) -> Snapshot:
     lengths = {part.rows for part in parts.values() if part.kind == "vector"}
     if len(lengths) == 1 and all(part.kind == "vector" for part in parts.values()):
         return Snapshot("columns", {name: part.payload for name, part in parts.items()}, lengths.pop())
-    cells = {name: part.payload if part.kind == "scalar" else _Opaque(part) for name, part in parts.items()}
+    cells = {name: part.payload if part.kind == "scalar" else _named(part) for name, part in parts.items()}
     return Snapshot("record", cells, 1)
 
 
@@ -78,8 +59,7 @@ def _column(cell: object, rows: int) -> Snapshot:
         return Snapshot("scalar", cell, 1)
     if issubclass(kind, (list, tuple)):
         return _flat(cell, rows)
-    frame = _FRAMES.get((kind.__module__.partition(".")[0], kind.__name__))
-    if issubclass(kind, (np.ndarray, np.generic)) or (frame and _is_from(kind)):
+    if issubclass(kind, (np.ndarray, np.generic)) or frame_handler(kind):
         return capture(cell, rows)
     return _opaque(cell)
 
@@ -91,13 +71,9 @@ def _flat(value: Any, rows: int) -> Snapshot:
     return Snapshot("vector", [_cell(cell) for cell in sample], total)
 
 
-class _Opaque(str):
-    """Name of a type, in the place of a value that is not a scalar; never equal to a user's string."""
-
-    __slots__ = ()
-
-    def __new__(cls, part: Snapshot) -> Self:
-        return super().__new__(cls, part.payload if part.kind == "opaque" else part.kind)
+def _named(part: Snapshot) -> str:
+    """What stands in the place of a value that is not a scalar: the name of its type."""
+    return f"<{part.payload if part.kind == 'opaque' else part.kind}>"
 
 
 def _sequence(value: Any, rows: int) -> Snapshot:
@@ -126,7 +102,7 @@ def _row(row: Any) -> list[object]:
 
 def _cell(cell: object) -> object:
     part = capture(cell, 1) if type(cell) in ATOMS or isinstance(cell, np.generic) else None
-    return part.payload if part else _Opaque(Snapshot("opaque", type(cell).__name__, 1))
+    return part.payload if part else _named(_opaque(cell))
 
 
 def _array(value: np.ndarray[Any, Any], rows: int) -> Snapshot:
@@ -160,16 +136,11 @@ def _by_base(value: object, kind: type, rows: int) -> Snapshot:
     for base, handler in _BASES:
         if issubclass(kind, base):
             return handler(value, rows)
-    frame = _FRAMES.get((kind.__module__.partition(".")[0], kind.__name__))
-    if frame is not None and _is_from(kind):
+    frame = frame_handler(kind)
+    if frame is not None:
         return frame(value, rows)
     fields = _fields(value, kind)
     return _dict(fields, rows) if fields is not None else _opaque(value)
-
-
-def _is_from(kind: type) -> bool:
-    """Whether `kind` is the class that its library exports, not a look-alike."""
-    return getattr(sys.modules.get(kind.__module__.partition(".")[0]), kind.__name__, None) is kind
 
 
 def _fields(value: object, kind: type) -> dict[str, Any] | None:
@@ -186,51 +157,7 @@ def _fields(value: object, kind: type) -> dict[str, Any] | None:
     return found if type(found) is dict else None
 
 
-def _pandas_frame(frame: Any, rows: int) -> Snapshot:
-    """Sampled columns of a pandas frame, block by block where the frame is a plain one.
-
-    The blocks are pandas' private layout but cost 1 µs, while the public way costs 5 µs a column.
-    """
-    total = len(frame.index)
-    step = slice(None, None, sample_stride(total, rows) if total else 1)
-    names = frame.columns.tolist()[:MAX_COLUMNS]
-    payload: list[Any] = [None] * len(names)
-    try:
-        for block in frame._mgr.blocks:  # noqa: SLF001 - see above; the fallback is the public way
-            thin = block.values[..., step].copy() if block.values.ndim == 2 else block.values[step].copy()
-            for row, column in enumerate(block.mgr_locs.as_array.tolist()):
-                if column < len(names):
-                    payload[column] = thin[row] if thin.ndim == 2 else thin
-    except (AttributeError, TypeError):
-        thin = frame.iloc[step]
-        payload = [thin.iloc[:, i].array.copy() for i in range(len(names))]
-    return Snapshot("columns", payload, total, names)
-
-
-def _pandas_series(series: Any, rows: int) -> Snapshot:
-    total = len(series.index)
-    values = series.array[: max(rows, MAX_COLUMNS)].copy()
-    return Snapshot("vector", values, total, series.index[:MAX_COLUMNS].tolist())
-
-
-def _polars_frame(frame: Any, _rows: int) -> Snapshot:
-    """Polars columns are immutable: holding them is a snapshot, the worker thins them."""
-    names = frame.columns[:MAX_COLUMNS]
-    return Snapshot("columns", [frame.get_column(name) for name in names], frame.height, names)
-
-
-def _polars_series(series: Any, rows: int) -> Snapshot:
-    return Snapshot("vector", series.head(max(rows, MAX_COLUMNS)), series.len())
-
-
-def _tensor(tensor: Any, _rows: int) -> Snapshot:
-    """A torch tensor by its shape: reading values could wait for a device."""
-    shape = tuple(tensor.shape)
-    return Snapshot("opaque", f"Tensor[{tensor.dtype}]{shape}", shape[0] if shape else 1)
-
-
-_Handler = Callable[[Any, int], Snapshot]
-_EXACT: Mapping[type, _Handler] = {
+_EXACT: Mapping[type, Handler] = {
     dict: _dict,
     list: _sequence,
     tuple: _sequence,
@@ -239,7 +166,7 @@ _EXACT: Mapping[type, _Handler] = {
     np.float32: _number,
     np.int64: _number,
 }
-_BASES: Sequence[tuple[type, _Handler]] = (
+_BASES: Sequence[tuple[type, Handler]] = (
     (np.generic, _number),
     (np.ndarray, lambda value, rows: _array(np.ndarray.view(value, np.ndarray), rows)),
     # dict.copy() of a subclass runs its keys() when it has an __iter__ of its own; the C view does not
@@ -247,10 +174,3 @@ _BASES: Sequence[tuple[type, _Handler]] = (
     (list, _sequence),
     (tuple, _sequence),
 )
-_FRAMES: Mapping[tuple[str, str], _Handler] = {
-    ("pandas", "DataFrame"): _pandas_frame,
-    ("pandas", "Series"): _pandas_series,
-    ("polars", "DataFrame"): _polars_frame,
-    ("polars", "Series"): _polars_series,
-    ("torch", "Tensor"): _tensor,
-}

@@ -349,3 +349,15 @@ def test_a_costly_answer_is_reused_for_ten_times_what_it_took_and_then_renewed(c
     while len(asked) < 2 and time.monotonic() < deadline:
         client.queries._reuse(("q",), ask)
     assert asked[1] - asked[0] >= 10 * 0.03
+
+
+@pytest.mark.parametrize("foreign", [7, "text", True, ["a", 1], [[1]]])
+def test_a_drift_event_of_a_foreign_sender_with_wrong_types_spoils_no_view(client, foreign):
+    wrong = dict.fromkeys(("ml.drift.bins", "ml.drift.reference.counts", "ml.drift.current.counts", "ml.drift.trace_ids", "ml.drift.window.rows", "ml.feature.kind", "ml.drift.score.psi"), foreign)  # fmt: skip
+    event, time, _, attributes = report("age", NOW, 0.5)
+    repeated = [("ml.drift.detected", NOW + i, 13, {**attributes, **wrong}) for i in range(2)]
+    client.events([(event, time, 9, {**attributes, **wrong}), *repeated])
+    for path in ("/api/drift", "/api/alerts", "/api/models"):
+        assert client.get(path).status == 200
+    (alert,) = client.get("/api/alerts").json()["alerts"]
+    assert alert["trace_ids"] == []

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from modelspan.capture import ATOMS
 from modelspan.errors import ConfigError
+from modelspan.snapshot import ATOMS
 
 _OWNERS = ("self", "cls")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -13,8 +13,8 @@ from modelspan.prediction import Prediction
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from modelspan.capture import Snapshot
     from modelspan.pipeline.call import Call
+    from modelspan.snapshot import Snapshot
 
 
 def assemble(call: Call, limit: int) -> Prediction:

@@ -22,8 +22,8 @@ from opentelemetry.trace import (
 if TYPE_CHECKING:
     from opentelemetry.util import types
 
-    from modelspan.capture import Snapshot
     from modelspan.pipeline.target import Target
+    from modelspan.snapshot import Snapshot
 
 MAX_ENTRIES: Final = 64
 ROW_COST: Final = 1024

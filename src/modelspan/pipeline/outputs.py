@@ -13,7 +13,7 @@ from modelspan.pipeline.text import clean_text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelspan.capture import Snapshot
+    from modelspan.snapshot import Snapshot
 
 _LABEL_KEYS = ("label", "prediction", "predicted", "class")
 _SCORE_KEYS = ("score", "probability", "proba")

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from modelspan.capture import ATOMS, MAX_COLUMNS, Snapshot, sample_stride
 from modelspan.pipeline.text import clean_text
+from modelspan.snapshot import ATOMS, MAX_COLUMNS, Snapshot, sample_stride
 
 Columns = Mapping[str, Sequence[object]]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modelspan.capture import ATOMS, MAX_COLUMNS, Snapshot, capture
+from modelspan.capture import capture
+from modelspan.snapshot import ATOMS, MAX_COLUMNS, Snapshot
 
 
 class Yields:

@@ -111,7 +111,6 @@ def _own_client(config: Config) -> sentry_sdk.Client:
         default_integrations=False,
         auto_enabling_integrations=False,
         include_local_variables=False,
-        send_default_pii=False,
         auto_session_tracking=False,
     )
 

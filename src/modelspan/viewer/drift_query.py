@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from modelspan import semconv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from modelspan.viewer.queries import Database
 
@@ -73,21 +73,32 @@ def _report(database: Database, key: tuple[Any, ...], alarmed: Iterable[str]) ->
     history = database.rows(_HISTORY, (*key, HISTORY))
     return {
         "feature": key[-1],
-        "kind": values.get(semconv.FEATURE_KIND, "numeric"),
+        "kind": str(values.get(semconv.FEATURE_KIND, "numeric")),
         "time": row["time_ns"] / 10**9,
-        "window_rows": values.get(semconv.DRIFT_WINDOW_ROWS),
+        "window_rows": _whole(values.get(semconv.DRIFT_WINDOW_ROWS)),
         **{method: _finite(values.get(semconv.DRIFT_PREFIX + method)) for method in _METHODS},
         "p_value": _finite(values.get(semconv.DRIFT_P_VALUE)),
         "detected": key[-1] in alarmed,
-        "bins": values.get(semconv.DRIFT_BINS) or [],
-        "reference_counts": values.get(semconv.DRIFT_REFERENCE_COUNTS) or [],
-        "current_counts": values.get(semconv.DRIFT_CURRENT_COUNTS) or [],
+        "bins": _listed(values, semconv.DRIFT_BINS, str),
+        "reference_counts": _listed(values, semconv.DRIFT_REFERENCE_COUNTS, int),
+        "current_counts": _listed(values, semconv.DRIFT_CURRENT_COUNTS, int),
         "history": [{"time": each["time_ns"] / 10**9, "psi": each["value"]} for each in reversed(history)],
     }
 
 
 def _finite(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
+
+
+def _whole(value: object) -> int | None:
+    return value if type(value) is int else None
+
+
+def _listed(values: Mapping[str, Any], name: str, kind: type) -> list[Any]:
+    """The list under `name`; empty when a foreign sender put anything else there."""
+    found = values.get(name)
+    good = isinstance(found, list) and all(type(each) is kind for each in found)
+    return list(found) if good and found else []
 
 
 def open_features(database: Database, model: str | None, version: str | None) -> list[str]:
@@ -133,5 +144,5 @@ def _alert(row: Any) -> dict[str, Any]:
         "summary": body if isinstance(body, str) and body else f"drift of {row['feature']}",
         "psi": _finite(values.get(semconv.DRIFT_PREFIX + "psi")),
         "p_value": _finite(values.get(semconv.DRIFT_P_VALUE)),
-        "trace_ids": values.get(semconv.DRIFT_TRACES) or [],
+        "trace_ids": _listed(values, semconv.DRIFT_TRACES, str),
     }
