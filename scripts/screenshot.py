@@ -3,6 +3,10 @@
 Fails if the browser asks for anything on another host, logs an error, or has to scroll sideways.
 
     python scripts/screenshot.py http://127.0.0.1:8050 pictures/
+
+The picture of the README, beside a running demo:
+
+    python scripts/screenshot.py http://127.0.0.1:8050 docs/images/ --view page=/models/credit-risk/drift --cut 900
 """
 
 from __future__ import annotations
@@ -97,7 +101,7 @@ def _ask(base: str, path: str) -> dict:
         return json.load(answer)
 
 
-def photograph(browser: Browser, base: str, folder: Path, paths: dict[str, str]) -> list[str]:
+def photograph(browser: Browser, base: str, folder: Path, paths: dict[str, str], cut: int) -> list[str]:
     """Write `<view>-<width>.png` for every view and width; the answer is what went wrong."""
     folder.mkdir(parents=True, exist_ok=True)
     faults: list[str] = []
@@ -105,7 +109,8 @@ def photograph(browser: Browser, base: str, folder: Path, paths: dict[str, str])
         watched = Watched(browser, base, width, height)
         for name, path in paths.items():
             watched.show(base + path)
-            watched.page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
+            clip = {"x": 0, "y": 0, "width": width, "height": cut} if cut else None
+            watched.page.screenshot(path=folder / f"{name}-{width}.png", full_page=True, clip=clip)
         watched.page.close()
         faults += watched.faults
     return faults
@@ -124,13 +129,14 @@ def main() -> int:
     parser.add_argument("url", help="address of the page")
     parser.add_argument("folder", type=Path, help="where the pictures go")
     parser.add_argument("--view", type=_pair, action="append", help="name=/path, instead of all views")
+    parser.add_argument("--cut", type=int, default=0, help="height of the pictures; 0: the whole page")
     parser.add_argument("--chromium", default=CHROMIUM)
     options = parser.parse_args()
     base = options.url.rstrip("/")
     paths = dict(options.view) if options.view else views(base)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=options.chromium, args=ARGS)
-        faults = photograph(browser, base, options.folder, paths)
+        faults = photograph(browser, base, options.folder, paths, options.cut)
         browser.close()
     print(*faults, f"{len(paths) * len(WIDTHS)} pictures in {options.folder}, {len(faults)} faults", sep="\n")
     return 1 if faults else 0

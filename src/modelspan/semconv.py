@@ -52,7 +52,7 @@ ATTRIBUTES: Final[dict[str, str]] = {
     MODEL_NAME: "Name of the model, as given to `monitor`.",
     MODEL_VERSION: "Version of the model.",
     MODEL_VARIANT: "Role of the model: champion, challenger, shadow.",
-    MODEL_FRAMEWORK: "Top-level package of the decorated callable's owner, for example sklearn.",
+    MODEL_FRAMEWORK: "Library of the model whose bound method is decorated, for example sklearn.",
     TASK_TYPE: "binary, multiclass or regression.",
     OPERATION: "Name of the decorated function: predict, predict_proba, …",
     BATCH_SIZE: "Rows in the call.",

@@ -353,7 +353,8 @@ def test_a_costly_answer_is_reused_for_ten_times_what_it_took_and_then_renewed(c
 
 @pytest.mark.parametrize("foreign", [7, "text", True, ["a", 1], [[1]]])
 def test_a_drift_event_of_a_foreign_sender_with_wrong_types_spoils_no_view(client, foreign):
-    wrong = dict.fromkeys(("ml.drift.bins", "ml.drift.reference.counts", "ml.drift.current.counts", "ml.drift.trace_ids", "ml.drift.window.rows", "ml.feature.kind", "ml.drift.score.psi"), foreign)  # fmt: skip
+    names = ["bins", "reference.counts", "current.counts", "trace_ids", "window.rows", "score.psi"]
+    wrong = dict.fromkeys(["ml.feature.kind", *(f"ml.drift.{name}" for name in names)], foreign)
     event, time, _, attributes = report("age", NOW, 0.5)
     repeated = [("ml.drift.detected", NOW + i, 13, {**attributes, **wrong}) for i in range(2)]
     client.events([(event, time, 9, {**attributes, **wrong}), *repeated])

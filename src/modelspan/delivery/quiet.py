@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,9 @@ def _keep_reason(record: logging.LogRecord) -> bool:
 
 def install() -> None:
     """Put the filter on the exporters' loggers; records of the user's own exporters pass."""
+    # requests tries for SOCKS when it is imported; the warning would be on a service's stderr, or, made an
+    # error by -W error, keep the exporter from being imported
+    warnings.filterwarnings("ignore", message="SOCKS support in urllib3", category=Warning)
     for name in _NOISY:
         logging.getLogger(name).addFilter(_keep_reason)
 

@@ -16,6 +16,10 @@ from modelspan.prediction import Model
 TASKS = ("", "binary", "multiclass", "regression")
 MIN_WINDOW = 100
 MAX_NAME = 200
+FRAMEWORKS = frozenset((
+    "catboost", "keras", "lightgbm", "mlflow", "onnxruntime", "river", "sklearn", "statsmodels", "tensorflow",
+    "torch", "transformers", "xgboost",
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +131,6 @@ def _operation(function: Any) -> str:
 
 
 def _framework(function: Any) -> str:
-    """Top-level package of the object whose bound method it is: sklearn, torch."""
-    owner = getattr(function, "__self__", None)
-    return "" if owner is None or inspect.ismodule(owner) else type(owner).__module__.partition(".")[0]
+    """Library of the model whose bound method it is; empty when it is the user's own class."""
+    package = type(getattr(function, "__self__", None)).__module__.partition(".")[0]
+    return package if package in FRAMEWORKS else ""
