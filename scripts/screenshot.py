@@ -6,7 +6,8 @@ Fails if the browser asks for anything on another host, logs an error, or has to
 
 The picture of the README, beside a running demo:
 
-    python scripts/screenshot.py http://127.0.0.1:8050 docs/images/ --view page=/models/credit-risk/drift --cut 900
+    python scripts/screenshot.py http://127.0.0.1:8050 docs/images/ \\
+        --view page=/models/credit-risk/drift --cut 900
 """
 
 from __future__ import annotations
