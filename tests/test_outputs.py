@@ -55,3 +55,7 @@ def test_a_number_that_is_not_finite_is_no_score():
 def test_an_answer_without_meaning_never_fails(answer):
     output = read(answer)
     assert not output.scores
+
+
+def test_no_answer_has_no_label():
+    assert read(None) == ((), (), ())

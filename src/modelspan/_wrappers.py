@@ -17,6 +17,7 @@ from modelspan.capture import capture
 from modelspan.guard import fault
 from modelspan.pipeline.call import Call, active, finish
 from modelspan.pipeline.yields import Yields
+from modelspan.snapshot import ATOMS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -177,7 +178,10 @@ def _begin(target: Target, select: Select, args: tuple[Any, ...], kwargs: dict[s
 def _succeed(call: Call, answer: Any) -> None:
     try:
         finish(call)
-        call.output = capture(answer, _setup.sample_rows)
+        if type(answer) in ATOMS:
+            call.atom = answer
+        else:
+            call.output = capture(answer, _setup.sample_rows)
         _setup.emit(call)
     except Exception:
         fault("copying the answer of a prediction")

@@ -9,12 +9,12 @@ from modelspan.pipeline.outputs import Output, interpret
 from modelspan.pipeline.rows import Columns, to_columns
 from modelspan.pipeline.text import clean_text, clean_value, describe_failure
 from modelspan.prediction import Prediction
+from modelspan.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from modelspan.pipeline.call import Call
-    from modelspan.snapshot import Snapshot
 
 
 def assemble(call: Call, limit: int) -> Prediction:
@@ -47,9 +47,10 @@ def _columns(call: Call, limit: int) -> Columns:
 
 
 def _output(call: Call, limit: int) -> Output:
-    if call.output is not None and call.error is None:
+    if call.error is None:
         with guard("reading the answer of a prediction"):
-            return interpret(call.output, call.target.model.task, call.target.classes, limit)
+            answer = call.output or Snapshot("scalar", call.atom, 1)
+            return interpret(answer, call.target.model.task, call.target.classes, limit)
     return Output()
 
 

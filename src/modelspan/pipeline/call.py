@@ -48,6 +48,8 @@ class Call(Span):
 
     seconds = 0.0
     output: Snapshot | None = None
+    atom: Any = None
+    """An answer that is immutable, so that it needs no snapshot until the worker reads it."""
     error: BaseException | None = None
     cost = ROW_COST
 
@@ -70,7 +72,7 @@ class Call(Span):
 
     def forget(self) -> None:
         """Let go of the user's data; the ids stay, for `current_prediction()` after the call."""
-        self.features = self.output = self.error = None
+        self.features = self.output = self.atom = self.error = None
 
     def inside(self) -> Context:
         """The context in which the user's function runs: this call is its current span."""

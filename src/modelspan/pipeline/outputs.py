@@ -36,6 +36,8 @@ def interpret(snapshot: Snapshot, task: str, classes: Sequence[str], limit: int)
     `task` is binary, where they are scores. Anything else has no meaning here.
     """
     kind, payload = snapshot.kind, snapshot.payload
+    if payload is None:
+        return Output()
     if kind == "matrix":
         return _probabilities(payload, task, classes)
     if kind == "columns" and not isinstance(payload, dict):
