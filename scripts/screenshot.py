@@ -102,7 +102,7 @@ def _ask(base: str, path: str) -> dict:
         return json.load(answer)
 
 
-def photograph(browser: Browser, base: str, folder: Path, paths: dict[str, str], cut: int) -> list[str]:
+def photograph(browser: Browser, base: str, folder: Path, paths: dict[str, str], cut: int = 0) -> list[str]:
     """Write `<view>-<width>.png` for every view and width; the answer is what went wrong."""
     folder.mkdir(parents=True, exist_ok=True)
     faults: list[str] = []

@@ -31,6 +31,7 @@ class Config:
     service_name: str = ""
     """Letters, digits, space, `_`, `-` (Elastic APM refuses dots); empty: `OTEL_SERVICE_NAME`."""
     service_version: str = ""
+    """Version of the service, not of a model; with `service_name` Sentry's release."""
     environment: str = ""
     """`deployment.environment.name`, for example production."""
     endpoint: str = ""
