@@ -47,7 +47,7 @@ def feedback(prediction_id: str, outcome: Any, *, row: int = 0, model: str = "",
         trace_id=trace_id,
         span_id=span_id,
     )
-    runtime.queue.put(lambda: runtime.emit_log(event), _COST)
+    runtime.queue.put(lambda: runtime.emit_log(event), _COST, "logs")
 
 
 def _outcome(outcome: Any) -> dict[str, Any]:

@@ -60,6 +60,12 @@ Exporters = Mapping[str, Callable[[], Any]]
 """Makers of exporters by signal, in place of those that the settings name; for tests."""
 
 
+def after_fork() -> None:
+    """In a forked child: what the parent had waiting is the parent's to send."""
+    for outbox in _ours.outboxes.values():
+        outbox.reset(Ledger())
+
+
 class Runtime:
     """Providers, sinks, queue and worker of this process."""
 
@@ -191,7 +197,7 @@ class Runtime:
         if factory is None:
             return None
         if signal in _ours.outboxes:
-            _ours.outboxes[signal].reset(self.ledger, factory)
+            _ours.outboxes[signal].adopt(self.ledger, factory)
         else:
             _ours.outboxes[signal] = Outbox(signal, factory, self.ledger)
         self._outboxes.append(_ours.outboxes[signal])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelspan import _lifecycle
-from modelspan._runtime import Exporters, Runtime
+from modelspan._runtime import Exporters, Runtime, after_fork
 from modelspan.config import SAMPLE_ROWS, Config
 from modelspan.errors import ConfigError
 from modelspan.guard import fault
@@ -182,6 +182,7 @@ def _forget() -> None:
     _off = _off and current is None
     current, _lock = None, threading.RLock()
     calls.active.clear()
+    after_fork()
 
 
 def _before_fork() -> None:

@@ -71,6 +71,11 @@ class Prediction:
     """What user code did to the current span: span_attributes, events, links, exceptions, status, name."""
 
     @property
+    def sampled(self) -> bool:
+        """Whether its trace is sampled, as far as was decided during the call."""
+        return self.sampling is None or bool(self.sampling.decision.is_sampled())
+
+    @property
     def id(self) -> str:
         """What `feedback` takes: the trace id and the span id, `<32 hex>-<16 hex>`."""
         return f"{self.trace_id:032x}-{self.span_id:016x}"

@@ -145,3 +145,25 @@ def test_counts_add_up_after_sigterm_under_a_web_server(program, queries, stop, 
     assert calls(queries) == before + 1, output
     assert counted(queries) == before + 1, output
     assert process.returncode in (0, -15)
+
+
+def test_user_spans_of_a_child_that_predicts_nothing_arrive_once(program, queries):
+    done, _ = program("""
+        import os, time
+        from opentelemetry import trace
+        predict({"a": 1})
+        tracer = trace.get_tracer("app")
+        with tracer.start_as_current_span("parent's"):
+            pass
+        child = os.fork()
+        if not child:
+            with tracer.start_as_current_span("child's"):
+                pass
+            trace.get_tracer_provider().force_flush()
+            time.sleep(1.5)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    """).run()
+    assert done.returncode == 0, done.stderr
+    names = sorted(trace["name"] for trace in queries.traces()["traces"])
+    assert names == ["child's", "parent's", "predict m"]

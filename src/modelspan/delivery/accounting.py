@@ -28,13 +28,17 @@ class Ledger:
             self.delivered[signal] += count
 
     def drop(self, signal: str, reason: str, count: int = 1) -> None:
-        """Count records lost; a prediction dropped before the worker saw it was emitted all the same."""
-        if not count:
-            return
-        with self._lock:
-            self.dropped[signal, reason] += count
-            if signal == "predictions":
+        """Count emitted records as lost."""
+        if count:
+            with self._lock:
+                self.dropped[signal, reason] += count
+
+    def lose(self, signal: str, reason: str, count: int = 1) -> None:
+        """Count records as emitted and lost: those that never came to where emitted ones are counted."""
+        if count:
+            with self._lock:
                 self.emitted[signal] += count
+                self.dropped[signal, reason] += count
 
     def lost(self) -> str:
         """What was lost, for people; empty when nothing was."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from modelspan.delivery.quiet import Outage, sending
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from modelspan.delivery.accounting import Ledger
+
+
+GRACE_SECONDS = 0.3
+"""Left of the deadline of a close for breaking off the batch that is being sent."""
 
 
 class Exporter(Protocol):
@@ -34,6 +38,7 @@ class Exporter(Protocol):
 class Outbox:
     """Sends what is added, in batches, from one daemon thread; never blocks the caller.
 
+    Among the records wait markers of flushes: once one is reached, all that was added before has been sent.
     When `capacity` records wait, further ones are dropped and counted. The exporter is made on the thread,
     when first needed, because importing and connecting takes too long for a caller's thread, and anew in
     a forked child, because sockets must not be shared.
@@ -56,15 +61,12 @@ class Outbox:
         self._delay = delay_seconds
         self.reset(ledger)
 
-    def reset(self, ledger: Ledger, make_exporter: Callable[[], Exporter] | None = None) -> None:
+    def reset(self, ledger: Ledger) -> None:
         """Start empty, as in a new process: no thread, no socket, no lock of the parent is kept."""
-        self._make_exporter = make_exporter or self._make_exporter
         self._ledger = ledger
         self.outage = Outage(self.signal)
         self._items: deque[Any] = deque()
         self._wake = threading.Event()
-        self._idle = threading.Event()
-        self._idle.set()
         self._closing = False
         self._failures = 0
         self._exporter: Exporter | None = None
@@ -72,6 +74,12 @@ class Outbox:
         self._starting = threading.Lock()
         self.imports = threading.Lock()
         """Held during the first export, which imports modules; see `Runtime.pause`."""
+
+    def adopt(self, ledger: Ledger, make_exporter: Callable[[], Exporter]) -> None:
+        """Work for a new runtime: go on after a fork, start empty after a close."""
+        if self._closing:
+            self.reset(ledger)
+        self._ledger, self._make_exporter = ledger, make_exporter
 
     @property
     def backlog(self) -> int:
@@ -89,7 +97,6 @@ class Outbox:
         if self._closing or len(self._items) >= self._capacity:
             self._ledger.drop(self.signal, "shutdown" if self._closing else "queue_full")
             return
-        self._idle.clear()
         self._items.append(item)
         if self._thread is None:
             self._start()
@@ -98,50 +105,58 @@ class Outbox:
 
     def flush(self, deadline: float) -> bool:
         """Send what waits now; True only if the endpoint accepted all of it before `deadline` (monotonic)."""
-        failures = self._failures
+        if self._thread is None:
+            return True
+        failures, sent = self._failures, threading.Event()
+        self._items.append(sent)
         self._wake.set()
-        while not self._idle.wait(0.02):
-            if time.monotonic() >= deadline:
-                return False
-            self._wake.set()
-        return self._failures == failures
+        return sent.wait(max(0.0, deadline - time.monotonic())) and self._failures == failures
 
     def close(self, deadline: float) -> bool:
         """Send what waits until `deadline`, then drop and count the rest."""
         self._closing = True
-        clean = self.flush(deadline)
+        clean = self.flush(deadline - GRACE_SECONDS)
         if self._exporter is not None:
             with guard(f"closing the exporter of {self.signal}"):
                 self._exporter.shutdown()
-        left = len(self._items)
-        self._items.clear()
-        self._ledger.drop(self.signal, "exit_timeout", left)
         self._wake.set()
+        left = [item for item in self._taken(len(self._items)) if not isinstance(item, threading.Event)]
+        self._ledger.drop(self.signal, "exit_timeout", len(left))
+        if self._thread is not None:
+            self._thread.join(GRACE_SECONDS)  # it counts the batch that it is sending
         return clean
 
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(
-                    target=self._run, name=f"modelspan-{self.signal}", daemon=True
+                    target=self._run, args=(self._items,), name=f"modelspan-{self.signal}", daemon=True
                 )
                 self._thread.start()
 
-    def _run(self) -> None:
-        while not (self._closing and not self._items):
+    def _run(self, items: deque[Any]) -> None:
+        while items is self._items and not (self._closing and not items):  # a reset ends the thread before it
             self._wake.wait(self._delay)
             self._wake.clear()
             self._send_waiting()
 
     def _send_waiting(self) -> None:
         while self._items:
-            batch: list[Any] = []
-            while self._items and len(batch) < self._batch:
-                batch.append(self._items.popleft())
-            self._send(batch)
-        self._idle.set()
-        if self._items:  # added between the last look and the line above
-            self._idle.clear()
+            taken = self._taken(self._batch)
+            batch = [item for item in taken if not isinstance(item, threading.Event)]
+            if batch:
+                self._send(batch)
+            for item in taken:
+                if isinstance(item, threading.Event):
+                    item.set()
+
+    def _taken(self, most: int) -> list[Any]:
+        """Up to `most` entries, oldest first; the deque may be emptied by the other thread meanwhile."""
+        taken: list[Any] = []
+        with suppress(IndexError):
+            while len(taken) < most:
+                taken.append(self._items.popleft())
+        return taken
 
     def _send(self, batch: list[Any]) -> None:
         accepted = False

@@ -26,18 +26,18 @@ class Queue:
         self._ledger = ledger
         self.closed = False
 
-    def put(self, item: Any, cost: int) -> None:
-        """Append `item`, which holds about `cost` bytes, or count it as dropped."""
+    def put(self, item: Any, cost: int, signal: str = "predictions") -> None:
+        """Append `item`, which holds about `cost` bytes, or count it as a dropped record of `signal`."""
         room = self._room - cost
-        if room < self._low and not self._has(room):
+        if room < self._low and not self._has(room, signal):
             return
         self._room = room
         self._items.append(item)
 
-    def _has(self, room: int) -> bool:
+    def _has(self, room: int, signal: str) -> bool:
         """Whether an item still fits when it leaves `room`; past half, the worker is woken."""
         if self.closed or room < 0:
-            self._ledger.drop("predictions", "shutdown" if self.closed else "queue_full")
+            self._ledger.lose(signal, "shutdown" if self.closed else "queue_full")
             return False
         if not self.wake.is_set():
             self.wake.set()

@@ -69,8 +69,10 @@ class Worker:
         self._stop.set()
         self._queue.wake.set()
         self._thread.join(max(0.0, min(1.0, deadline - time.monotonic())))
-        left = sum(isinstance(item, Call) for item in self._queue.drain(len(self._queue)))
-        self._ledger.drop("predictions", "exit_timeout", left)
+        left = [item for item in self._queue.drain(len(self._queue)) if not isinstance(item, threading.Event)]
+        calls = sum(isinstance(item, Call) for item in left)
+        self._ledger.lose("predictions", "exit_timeout", calls)
+        self._ledger.lose("logs", "exit_timeout", len(left) - calls)
         return clean
 
     def _run(self) -> None:

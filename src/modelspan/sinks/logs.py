@@ -120,4 +120,5 @@ def _log(
         time_ns=prediction.started_ns + int(prediction.seconds * 1e9),
         trace_id=prediction.trace_id,
         span_id=prediction.span_id,
+        sampled=prediction.sampled,
     )

@@ -67,7 +67,6 @@ class MetricSink:
 
 def _exemplar_context(prediction: Prediction) -> Context:
     """A context whose span is the prediction's, so that the SDK attaches its trace id as exemplar."""
-    sampled = prediction.sampling is None or prediction.sampling.decision.is_sampled()
-    flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
+    flags = TraceFlags(TraceFlags.SAMPLED if prediction.sampled else TraceFlags.DEFAULT)
     span = SpanContext(prediction.trace_id, prediction.span_id, is_remote=False, trace_flags=flags)
     return set_span_in_context(NonRecordingSpan(span), Context())

@@ -54,4 +54,4 @@ class StandardLogHandler(logging.Handler):
         except Exception:
             self.handleError(record)
             return
-        self._queue.put(lambda: self._emit(event), _COST)
+        self._queue.put(lambda: self._emit(event), _COST, "logs")
