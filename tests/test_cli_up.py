@@ -14,7 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from modelspan.cli import app
-from modelspan.cli.up import data_folder, parse_size
+from modelspan.cli.up import parse_size
+from modelspan.config import data_folder
 from modelspan.errors import ConfigError
 
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
-from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import trace
-from opentelemetry.metrics import Meter, NoOpMeterProvider
-from opentelemetry.sdk.resources import Resource
-
-from modelspan import semconv
-from modelspan.delivery import exporters, logs, metrics, quiet, spans
+from modelspan._lifecycle import run_together, seconds_left
+from modelspan._providers import Providers
+from modelspan.config import data_folder
+from modelspan.delivery import quiet
 from modelspan.delivery.accounting import Ledger
-from modelspan.delivery.outbox import Outbox
 from modelspan.drift.alarm import SpendingRule
 from modelspan.guard import guard
 from modelspan.pipeline.call import Call, active
@@ -32,38 +30,16 @@ from modelspan.sinks.stdlog import StandardLogHandler
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from opentelemetry.metrics import Meter
+
+    from modelspan._providers import Exporters
     from modelspan.config import Config
-
-from modelspan._lifecycle import run_together, seconds_left
 
 logger = logging.getLogger("modelspan")
 
-
-class Ours:
-    """Our providers and outboxes of spans and logs; they live as long as the process tree.
-
-    The API lets a provider be set once, so a forked child and a second `configure` go on with the same ones,
-    their outboxes emptied.
-    """
-
-    def __init__(self) -> None:
-        self.outboxes: dict[str, Outbox] = {}
-        self.tracing: Any = None
-        self.logging: Any = None
-
-
 FORK_WAIT_SECONDS = 2.0
-_ours = Ours()
-Exporters = Mapping[str, Callable[[], Any]]
-"""Makers of exporters by signal, in place of those that the settings name; for tests."""
-
-
-def after_fork() -> None:
-    """In a forked child: what the parent had waiting is the parent's to send."""
-    for outbox in _ours.outboxes.values():
-        outbox.reset(Ledger())
 
 
 class Runtime:
@@ -71,20 +47,18 @@ class Runtime:
 
     def __init__(self, config: Config, given: Exporters | None = None) -> None:
         quiet.install()
-        self._given = given
         self._paused: list[threading.Lock] = []
         self.config = config
         self.ledger = Ledger()
-        resource = _resource(config)
-        self._outboxes: list[Outbox] = []
-        self.spans = spans.SpanMaker(self._tracer_provider(resource))
-        self.emit_log = logs.emitter(self._logger_provider(resource))
-        self._metrics: metrics.MetricsOut | None = None
-        meter = self._meter(resource)
+        self._providers = Providers(config, self.ledger, given)
+        self.spans, self.emit_log = self._providers.spans, self._providers.emit_log
+        meter = self._providers.meter
+        self._webhooks = _webhook_sender(config)
         self._drift = DriftSink(
             meter,
             self.emit_log,
             lambda: SpendingRule(false_alarm_rate=config.drift_false_alarm_rate),
+            self._webhooks.send if self._webhooks else None,
         )
         self._sentry = _sentry_sink(config)
         InternalMetrics(meter, self.ledger)
@@ -95,7 +69,7 @@ class Runtime:
             self.ledger,
             tick_seconds=config.tick_seconds,
             sample_rows=config.sample_rows,
-            crowded=lambda: any(outbox.crowded for outbox in self._outboxes),
+            crowded=lambda: any(outbox.crowded for outbox in self._providers.outboxes),
         )
         self._handler = StandardLogHandler(config.capture_logs, self.queue, self.emit_log)
 
@@ -114,9 +88,9 @@ class Runtime:
 
         A child inherits even the lock of a module that another thread was importing, and would wait for ever.
         """
-        locks = [self._worker.busy, *(outbox.imports for outbox in self._outboxes)]
-        if self._metrics is not None:
-            locks.append(self._metrics.imports)
+        locks = [self._worker.busy, *(outbox.imports for outbox in self._providers.outboxes)]
+        if self._providers.metrics is not None:
+            locks.append(self._providers.metrics.imports)
         deadline = time.monotonic() + FORK_WAIT_SECONDS
         self._paused = [lock for lock in locks if lock.acquire(timeout=seconds_left(deadline))]
 
@@ -144,17 +118,19 @@ class Runtime:
         return clean and not lost
 
     def _flushes(self, deadline: float) -> Sequence[Callable[[], bool]]:
-        flushes: list[Callable[[], bool]] = [partial(box.flush, deadline) for box in self._outboxes]
-        if self._metrics is not None:
-            flushes.append(partial(self._metrics.flush, seconds_left(deadline)))
+        flushes: list[Callable[[], bool]] = [partial(box.flush, deadline) for box in self._providers.outboxes]
+        if self._providers.metrics is not None:
+            flushes.append(partial(self._providers.metrics.flush, seconds_left(deadline)))
         return flushes
 
     def _closes(self, deadline: float) -> Sequence[Callable[[], Any]]:
-        closes: list[Callable[[], Any]] = [partial(box.close, deadline) for box in self._outboxes]
-        if self._metrics is not None:
-            closes.append(partial(self._metrics.close, seconds_left(deadline)))
+        closes: list[Callable[[], Any]] = [partial(box.close, deadline) for box in self._providers.outboxes]
+        if self._providers.metrics is not None:
+            closes.append(partial(self._providers.metrics.close, seconds_left(deadline)))
         if self._sentry is not None:
             closes.append(partial(self._sentry.close, seconds_left(deadline)))
+        if self._webhooks is not None:
+            closes.append(partial(self._webhooks.close, seconds_left(deadline)))
         return closes
 
     def _sinks(self, meter: Meter) -> list[Any]:
@@ -166,58 +142,6 @@ class Runtime:
         ]
         return [*sinks, self._sentry] if self._sentry is not None else sinks
 
-    def _tracer_provider(self, resource: Resource) -> Any:
-        provider = spans.application_provider()
-        if provider is not None and provider is not _ours.tracing:
-            return provider
-        outbox = self._outbox("spans")
-        if _ours.tracing is None:
-            _ours.tracing = spans.own_provider(resource, outbox)
-            if spans.is_foreign(trace.get_tracer_provider()):
-                logger.warning(
-                    "the TracerProvider in use is not the SDK's; modelspan sends its spans by itself"
-                )
-            elif provider is None:
-                trace.set_tracer_provider(_ours.tracing)
-        return _ours.tracing
-
-    def _logger_provider(self, resource: Resource) -> Any:
-        provider = logs.application_provider()
-        if provider is not None and provider is not _ours.logging:
-            return provider
-        outbox = self._outbox("logs")
-        if _ours.logging is None:
-            _ours.logging = logs.own_provider(resource, outbox)
-            if logs.is_unset():
-                logs.register(_ours.logging)
-        return _ours.logging
-
-    def _outbox(self, signal: Any) -> Outbox | None:
-        factory = self._factory(signal)
-        if factory is None:
-            return None
-        if signal in _ours.outboxes:
-            _ours.outboxes[signal].adopt(self.ledger, factory)
-        else:
-            _ours.outboxes[signal] = Outbox(signal, factory, self.ledger)
-        self._outboxes.append(_ours.outboxes[signal])
-        return _ours.outboxes[signal]
-
-    def _factory(self, signal: Any) -> Callable[[], Any] | None:
-        return self._given[signal] if self._given else exporters.exporter_factory(signal, self.config)
-
-    def _meter(self, resource: Resource) -> Meter:
-        application = metrics.application_meter()
-        if application is not None:
-            return application
-        factory = self._factory("metrics")
-        if factory is None:
-            return NoOpMeterProvider().get_meter(semconv.SCOPE)
-        self._metrics = metrics.MetricsOut(
-            resource, factory, self.ledger, self.config.metric_interval_seconds
-        )
-        return self._metrics.meter
-
 
 def _sentry_sink(config: Config) -> Any:
     """A sink for Sentry when a DSN is configured or the application has set up a client, else None."""
@@ -228,11 +152,12 @@ def _sentry_sink(config: Config) -> Any:
     return sentry.SentrySink(config) if sentry.wanted(config) else None
 
 
-def _resource(config: Config) -> Resource:
-    """Our settings over `OTEL_RESOURCE_ATTRIBUTES` and the SDK's detectors."""
-    given = {
-        "service.name": config.service_name,
-        "service.version": config.service_version,
-        "deployment.environment.name": config.environment,
-    }
-    return Resource.create({name: value for name, value in given.items() if value})
+def _webhook_sender(config: Config) -> Any:
+    """A sender of alarms when an address is configured, else None."""
+    if not config.webhook_url:
+        return None
+    from modelspan.delivery.webhooks import WebhookSender  # noqa: PLC0415 - few want it, and it opens a file
+    from modelspan.store.webhooks import WebhookStore  # noqa: PLC0415 - see above
+
+    store = WebhookStore(Path(config.data) if config.data else data_folder(os.environ))
+    return WebhookSender(store, config.webhook_url, config.webhook_secret)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelspan import _lifecycle
-from modelspan._runtime import Exporters, Runtime, after_fork
+from modelspan._providers import Exporters, after_fork
+from modelspan._runtime import Runtime
 from modelspan.config import SAMPLE_ROWS, Config
 from modelspan.errors import ConfigError
 from modelspan.guard import fault
@@ -32,6 +33,8 @@ _config: Config | None = None
 _off = False
 """No telemetry: shut down, disabled by `OTEL_SDK_DISABLED`, or the start failed."""
 _lock = threading.RLock()
+_parents: list[Runtime] = []
+"""In a forked child: what it inherited; kept, since ending it would end files of the parent."""
 
 
 def configure(**settings: Any) -> Config:
@@ -180,6 +183,8 @@ def _forget() -> None:
     """In a forked child: nothing of the parent's runs here; the first prediction starts anew."""
     global current, _off, _lock
     _off = _off and current is None
+    if current is not None:
+        _parents.append(current)
     current, _lock = None, threading.RLock()
     calls.active.clear()
     after_fork()

@@ -10,10 +10,12 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from modelspan.errors import ConfigError
+from modelspan.signing import decode_secret
 
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9 _-]+\Z")
 SAMPLE_ROWS = 256
@@ -42,6 +44,12 @@ class Config:
     """Allow credentials over plain http to a host other than this one."""
     sentry_dsn: str = field(default="", repr=False)
     """Where exceptions go besides OTLP; empty: `SENTRY_DSN`, else a client the application has set up."""
+    webhook_url: str = ""
+    """Where drift alarms are posted, signed as Standard Webhooks says; https, or http on this machine."""
+    webhook_secret: str = field(default="", repr=False)
+    """`whsec_` and the base64 of 24 to 64 bytes; empty: messages are not signed."""
+    data: str = ""
+    """Folder of what must not be lost; empty: `MODELSPAN_DATA`, else the user's data folder."""
     metric_interval_seconds: float = 10.0
     """Time between two metric exports, 0.1 to 3600."""
     tick_seconds: float = 0.2
@@ -63,6 +71,7 @@ class Config:
         _check_types(self)
         _check_names(self)
         _check_endpoint(self)
+        _check_webhook(self)
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if not low <= value <= high:
@@ -96,6 +105,9 @@ ENVIRONMENT = {
     "MODELSPAN_LOG_ROWS": "log_rows",
     "MODELSPAN_CAPTURE_LOGS": "capture_logs",
     "MODELSPAN_DRIFT_FALSE_ALARM_RATE": "drift_false_alarm_rate",
+    "MODELSPAN_WEBHOOK_URL": "webhook_url",
+    "MODELSPAN_WEBHOOK_SECRET": "webhook_secret",
+    "MODELSPAN_DATA": "data",
     "SENTRY_DSN": "sentry_dsn",
 }
 """Environment variable to setting."""
@@ -109,6 +121,12 @@ _RANGES = (
     ("log_rows", 0, 10_000),
     ("drift_false_alarm_rate", 1e-9, 0.5),
 )
+
+
+def data_folder(environment: Mapping[str, str]) -> Path:
+    """Where what must not be lost lies unless the user says otherwise, by the XDG base directory rules."""
+    home = environment.get("XDG_DATA_HOME", "")
+    return (Path(home) if Path(home).is_absolute() else Path.home() / ".local" / "share") / "modelspan"
 
 
 def _parse(variable: str, text: str, kind: type) -> object:
@@ -166,6 +184,26 @@ def _check_endpoint(config: Config) -> None:
             f"endpoint host {url.hostname!r} would get credentials over plain http; "
             "use https, or set insecure=True if the network is private"
         )
+
+
+def _check_webhook(config: Config) -> None:
+    url = urlsplit(config.webhook_url)
+    local = url.scheme == "http" and url.hostname in LOOPBACK
+    if config.webhook_url and not (url.hostname and (url.scheme == "https" or local)):
+        raise ConfigError("webhook_url is not an https address; plain http is for this machine only")
+    if config.webhook_secret and not _is_secret(config.webhook_secret):
+        raise ConfigError(
+            "webhook_secret is not whsec_ and the base64 of 24 to 64 bytes; make one with "
+            "echo whsec_$(head -c 32 /dev/urandom | base64)"
+        )
+
+
+def _is_secret(secret: str) -> bool:
+    try:
+        decode_secret(secret)
+    except ValueError:
+        return False
+    return True
 
 
 def _endpoint_rule(endpoint: str) -> str:

@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from modelspan.config import data_folder
 from modelspan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -108,12 +108,6 @@ def _announce(backend: Backend, token: str) -> None:
         console.print("Open the page once with /?token=… in its address. Stop with Ctrl-C.")
     else:
         console.print("Stop with Ctrl-C.")
-
-
-def data_folder(environment: Mapping[str, str]) -> Path:
-    """Where the database lies unless the user says otherwise, by the XDG base directory rules."""
-    home = environment.get("XDG_DATA_HOME", "")
-    return (Path(home) if Path(home).is_absolute() else Path.home() / ".local" / "share") / "modelspan"
 
 
 def parse_size(text: str) -> int:

@@ -84,12 +84,14 @@ def register(provider: LoggerProvider) -> None:
     _logs.set_logger_provider(provider)
 
 
-def own_provider(resource: Resource, outbox: Outbox | None) -> LoggerProvider:
-    """A provider of ours; it exports through `outbox` and leaves the exit to us."""
-    provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
-    if outbox is not None:
-        provider.add_log_record_processor(OutboxLogProcessor(outbox))
-    return provider
+def own_provider(resource: Resource) -> LoggerProvider:
+    """A provider of ours; it leaves the exit to us."""
+    return LoggerProvider(resource=resource, shutdown_on_exit=False)
+
+
+def attach(provider: LoggerProvider, outbox: Outbox) -> None:
+    """Let `provider` export through `outbox`."""
+    provider.add_log_record_processor(OutboxLogProcessor(outbox))
 
 
 def emitter(provider: LoggerProvider) -> Emit:

@@ -140,9 +140,6 @@ def is_foreign(provider: object) -> bool:
     return not isinstance(provider, (TracerProvider, trace.ProxyTracerProvider, trace.NoOpTracerProvider))
 
 
-def own_provider(resource: Resource, outbox: Outbox | None) -> TracerProvider:
-    """A provider of ours; it exports through `outbox` and leaves the exit to us."""
-    provider = TracerProvider(resource=resource, id_generator=SecretIds(), shutdown_on_exit=False)
-    if outbox is not None:
-        provider.add_span_processor(OutboxSpanProcessor(outbox))
-    return provider
+def own_provider(resource: Resource) -> TracerProvider:
+    """A provider of ours; it leaves the exit to us."""
+    return TracerProvider(resource=resource, id_generator=SecretIds(), shutdown_on_exit=False)

@@ -127,7 +127,9 @@ def _send_span(factory: Callable[[], Any]) -> bool:
 def _send_log(factory: Callable[[], Any]) -> bool:
     ledger = Ledger()
     outbox = Outbox("logs", factory, ledger)
-    logs.emitter(logs.own_provider(_RESOURCE, outbox))(logs.LogEvent(event="", body="modelspan doctor"))
+    provider = logs.own_provider(_RESOURCE)
+    logs.attach(provider, outbox)
+    logs.emitter(provider)(logs.LogEvent(event="", body="modelspan doctor"))
     outbox.flush(time.monotonic() + _SEND_SECONDS)
     outbox.close(time.monotonic() + 1)
     return ledger.delivered["logs"] == 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
@@ -17,7 +18,7 @@ from modelspan.sinks.attributes import model_attributes
 from modelspan.sinks.features import SCORE_NAME, Tracked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from modelspan.drift.alarm import AlarmChange, AlarmRule
     from modelspan.drift.feature import Counts
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 MIN_ROWS = 100
 """Below this many rows a distance is mostly noise and is not exported."""
 MAX_TRACES = 5
+Alert = Callable[[str, dict[str, Any]], None]
+"""Delivers an alarm to people: its event name and its evidence."""
 
 
 @dataclass(slots=True)
@@ -41,8 +44,11 @@ class _Watch:
 class DriftSink:
     """Listens to the counts of `FeatureSink`; looks at every full window, never twice at a row."""
 
-    def __init__(self, meter: Meter, emit: Emit, make_rule: Callable[[], AlarmRule]) -> None:
+    def __init__(
+        self, meter: Meter, emit: Emit, make_rule: Callable[[], AlarmRule], alert: Alert | None = None
+    ) -> None:
         self._emit = emit
+        self._alert = alert
         self._make_rule = make_rule
         self._watches: dict[Model, _Watch] = {}
         self._lock = threading.Lock()  # the metric reader observes on a thread of its own
@@ -112,15 +118,19 @@ class DriftSink:
     def _announce(self, watch: _Watch, change: AlarmChange) -> None:
         drift, verb = change.drift, "drifted" if change.opened else "is back"
         traces = _evidence(watch.tracked, drift) if change.opened else []
+        attributes = {**_attributes(watch, drift), semconv.DRIFT_TRACES: traces}
         said = f"{drift.feature} {verb}: psi {drift.psi:.3f}, p {drift.p_value:.2g} in {drift.rows:,} rows"
         self._emit(
             LogEvent(
                 event=semconv.DRIFT_EVENT.name,
                 body=said,
                 severity=WARN if change.opened else INFO,
-                attributes={**_attributes(watch, drift), semconv.DRIFT_TRACES: traces},
+                attributes=attributes,
             )
         )
+        if self._alert is not None:
+            state = "open" if change.opened else "closed"
+            self._alert(semconv.DRIFT_EVENT.name, {"summary": said, "state": state, **attributes})
 
     def _observe_scores(self, _options: CallbackOptions) -> Iterable[Observation]:
         for watch in list(self._watches.values()):

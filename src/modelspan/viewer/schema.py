@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import fcntl
-import os
-import sqlite3
 from typing import IO, TYPE_CHECKING, Final
 
 from modelspan.errors import ConfigError
+from modelspan.store.sqlite import open_file
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
 VERSION: Final = 1
 FILE_NAME: Final = "modelspan.sqlite"
-BUSY_SECONDS: Final = 30.0
 
 # Resources and series are named by a hash of their content, so that no look-up is needed to store a row.
 # Ids grow with arrival and are never used twice: retention depends on it.
@@ -65,39 +64,7 @@ def open_database(folder: Path) -> sqlite3.Connection:
     Raises:
         ConfigError: If the file is not a database of this version of modelspan, or cannot be made.
     """
-    path = folder / FILE_NAME
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        path.chmod(0o600)
-        database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    except (OSError, sqlite3.Error) as error:
-        raise ConfigError(
-            f"data={folder} cannot be written ({error}); name another folder with --data"
-        ) from error
-    try:
-        _prepare(database, path)
-    except sqlite3.DatabaseError as error:
-        database.close()
-        raise ConfigError(f"{path} is not a usable database ({error}); move it away or use --data") from error
-    except ConfigError:
-        database.close()
-        raise
-    return database
-
-
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    found = int(database.execute("PRAGMA user_version").fetchone()[0])
-    if found not in (0, VERSION):
-        raise ConfigError(
-            f"{path} has schema version {found}, this modelspan writes {VERSION}; "
-            "upgrade modelspan, or use another folder with --data"
-        )
-    database.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only has an effect before the first table
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = NORMAL")
-    database.execute(f"PRAGMA journal_size_limit = {16 * 1024**2}")
-    if not found:
-        database.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;")
+    return open_file(folder / FILE_NAME, _TABLES, VERSION)
 
 
 def lock_folder(folder: Path) -> IO[str]:

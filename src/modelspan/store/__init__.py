@@ -1,0 +1,1 @@
+"""What must not be lost: SQLite files in which acknowledged means committed."""
