@@ -1,4 +1,4 @@
-"""Write the tables of what is emitted and of the settings into README.md, from semconv.py and config.py.
+"""Write the tables of what is emitted and of the settings into README.md, from semconv/ and config.py.
 
 Run:  python scripts/readme_table.py            writes README.md
       python scripts/readme_table.py --check    status 1 when README.md is out of date
@@ -64,7 +64,7 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def renewed(text: str) -> str:
     """README's text with the present tables between their markers."""
-    for name, source, made in (("emitted", "semconv.py", emitted()), ("settings", "config.py", settings())):
+    for name, source, made in (("emitted", "semconv/", emitted()), ("settings", "config.py", settings())):
         begin = f"<!-- {name}: made by scripts/readme_table.py from {source} -->"
         end = f"<!-- /{name} -->"
         before, _, rest = text.partition(begin)

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from sentry_sdk.utils import BadDsn, Dsn
 
-from modelspan.config import LOOPBACK, Config
+from modelspan.config import Config
+from modelspan.config_rules import LOOPBACK
 from modelspan.errors import ConfigError
 
 if TYPE_CHECKING:

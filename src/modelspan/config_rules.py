@@ -1,0 +1,92 @@
+"""Rules that settings must obey; each broken one is an error that names it, the rule and the way out."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from modelspan.errors import ConfigError
+from modelspan.signing import decode_secret
+
+if TYPE_CHECKING:
+    from modelspan.config import Config
+
+_SERVICE_NAME = re.compile(r"[A-Za-z0-9 _-]+\Z")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def check_types(config: Config) -> None:
+    """Every value has the type of its setting."""
+    for f in dataclasses.fields(config):
+        value = getattr(config, f.name)
+        kind = type(f.default) if f.default is not dataclasses.MISSING else Mapping
+        fits = isinstance(value, (int, float) if kind is float else kind)
+        if not fits or (isinstance(value, bool) and kind is not bool):
+            shown = "" if not f.repr else f"={value!r:.80}"
+            raise ConfigError(
+                f"{f.name}{shown} is a {type(value).__name__}; it must be a {kind.__name__.lower()}"
+            )
+
+
+def check_names(config: Config) -> None:
+    """The service name, the level of logs and the headers can go on the wire."""
+    if config.service_name and not _SERVICE_NAME.match(config.service_name):
+        raise ConfigError(
+            f"service_name={config.service_name!r} has a character that Elastic APM refuses; "
+            "use letters, digits, space, '_' and '-'"
+        )
+    level = config.capture_logs
+    if level and not isinstance(logging.getLevelNamesMapping().get(level), int):
+        raise ConfigError(f"capture_logs={level!r} is not a level; use DEBUG, INFO, WARNING, ERROR or ''")
+    for name, value in config.headers.items():
+        if not isinstance(name, str) or not isinstance(value, str) or not (name + value).isprintable():
+            raise ConfigError("headers holds an entry that is not printable text; pass {'name': 'value'}")
+
+
+def check_endpoint(config: Config) -> None:
+    """The endpoint is an address, and credentials do not cross a network in the clear."""
+    if not config.endpoint:
+        return
+    try:
+        url = urlsplit(config.endpoint)
+        port_ok = url.port is None or url.port > 0
+    except ValueError:
+        raise ConfigError(_endpoint_rule(config.endpoint)) from None
+    if url.scheme not in ("http", "https") or not url.hostname or not port_ok:
+        raise ConfigError(_endpoint_rule(config.endpoint))
+    secret = bool(config.headers or url.username or url.password)
+    if secret and url.scheme == "http" and url.hostname not in LOOPBACK and not config.insecure:
+        raise ConfigError(
+            f"endpoint host {url.hostname!r} would get credentials over plain http; "
+            "use https, or set insecure=True if the network is private"
+        )
+
+
+def check_webhook(config: Config) -> None:
+    """The address of webhooks is safe, and the secret is one."""
+    url = urlsplit(config.webhook_url)
+    local = url.scheme == "http" and url.hostname in LOOPBACK
+    if config.webhook_url and not (url.hostname and (url.scheme == "https" or local)):
+        raise ConfigError("webhook_url is not an https address; plain http is for this machine only")
+    if config.webhook_secret and not _is_secret(config.webhook_secret):
+        raise ConfigError(
+            "webhook_secret is not whsec_ and the base64 of 24 to 64 bytes; make one with "
+            "echo whsec_$(head -c 32 /dev/urandom | base64)"
+        )
+
+
+def _is_secret(secret: str) -> bool:
+    try:
+        decode_secret(secret)
+    except ValueError:
+        return False
+    return True
+
+
+def _endpoint_rule(endpoint: str) -> str:
+    shown = re.sub(r"//[^@/]*@", "//***@", endpoint)
+    return f"endpoint={shown!r:.200} is not an address; use http://HOST:PORT or https://HOST:PORT"

@@ -1,0 +1,79 @@
+"""Attributes of spans, metrics and log records, with their meaning."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Attributes. BOUNDED ones have few values and are the only ones that metrics may carry.
+MODEL_NAME: Final = "ml.model.name"
+MODEL_VERSION: Final = "ml.model.version"
+MODEL_VARIANT: Final = "ml.model.variant"
+MODEL_FRAMEWORK: Final = "ml.model.framework"
+TASK_TYPE: Final = "ml.task.type"
+OPERATION: Final = "ml.operation.name"
+BATCH_SIZE: Final = "ml.inference.batch.size"
+PREDICTION_ID: Final = "ml.prediction.id"
+PREDICTION_ROW: Final = "ml.prediction.row"
+PREDICTION_LABEL: Final = "ml.prediction.label"
+PREDICTION_VALUE: Final = "ml.prediction.value"
+PREDICTION_SCORE: Final = "ml.prediction.score"
+ANNOTATION_PREFIX: Final = "ml.annotation."
+FEATURE_PREFIX: Final = "ml.feature.value."
+FEATURE_NAME: Final = "ml.feature.name"
+FEATURE_KIND: Final = "ml.feature.kind"
+FEATURE_BIN: Final = "ml.feature.bin"
+DRIFT_METHOD: Final = "ml.drift.method"
+DRIFT_PREFIX: Final = "ml.drift.score."
+DRIFT_P_VALUE: Final = "ml.drift.p_value"
+DRIFT_WINDOW_ROWS: Final = "ml.drift.window.rows"
+DRIFT_BINS: Final = "ml.drift.bins"
+DRIFT_REFERENCE_COUNTS: Final = "ml.drift.reference.counts"
+DRIFT_CURRENT_COUNTS: Final = "ml.drift.current.counts"
+DRIFT_TRACES: Final = "ml.drift.trace_ids"
+OUTCOME_LABEL: Final = "ml.outcome.label"
+OUTCOME_VALUE: Final = "ml.outcome.value"
+ERROR_TYPE: Final = "error.type"
+EXCEPTION_TYPE: Final = "exception.type"
+EXCEPTION_MESSAGE: Final = "exception.message"
+EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
+SIGNAL: Final = "modelspan.signal"
+REASON: Final = "modelspan.reason"
+
+ATTRIBUTES: Final[dict[str, str]] = {
+    MODEL_NAME: "Name of the model, as given to `monitor`.",
+    MODEL_VERSION: "Version of the model.",
+    MODEL_VARIANT: "Role of the model: champion, challenger, shadow.",
+    MODEL_FRAMEWORK: "Library of the model whose bound method is decorated, for example sklearn.",
+    TASK_TYPE: "binary, multiclass or regression.",
+    OPERATION: "Name of the decorated function: predict, predict_proba, …",
+    BATCH_SIZE: "Rows in the call.",
+    PREDICTION_ID: "Names one call for feedback; holds its trace id and span id.",
+    PREDICTION_ROW: "Position of the row in its batch, from 0.",
+    PREDICTION_LABEL: "Predicted class, always a string.",
+    PREDICTION_VALUE: "Predicted value of a regression, always a double.",
+    PREDICTION_SCORE: "Score of the prediction: probability of the positive or of the chosen class.",
+    ANNOTATION_PREFIX + "*": "What the user added with `current_prediction().annotate(...)`.",
+    FEATURE_PREFIX + "*": "Value of a feature listed in `log_features`; number or string, never both.",
+    FEATURE_NAME: "Name of a feature; `score` is the model's own score.",
+    FEATURE_KIND: "numeric, categorical or score.",
+    FEATURE_BIN: "Label of a bin of the reference.",
+    DRIFT_METHOD: "psi, ks, kl, js or wasserstein.",
+    DRIFT_PREFIX + "*": "The distance by that method.",
+    DRIFT_P_VALUE: "p-value of the two-sample test of the window against the reference.",
+    DRIFT_WINDOW_ROWS: "Rows in the current window.",
+    DRIFT_BINS: "Labels of the bins, in order.",
+    DRIFT_REFERENCE_COUNTS: "Reference rows per bin.",
+    DRIFT_CURRENT_COUNTS: "Rows of the current window per bin.",
+    DRIFT_TRACES: "Trace ids of predictions in the bin that grew most.",
+    OUTCOME_LABEL: "True class, always a string.",
+    OUTCOME_VALUE: "True value of a regression, always a double.",
+    ERROR_TYPE: "Class of the exception; only on failures.",
+    EXCEPTION_TYPE: "Class of the exception, with its module.",
+    EXCEPTION_MESSAGE: "Message of the exception, cut to 4,096 characters.",
+    EXCEPTION_STACKTRACE: "Stack trace of the exception, cut to 16,384 characters.",
+    SIGNAL: "predictions, spans, logs or metrics.",
+    REASON: "Why telemetry was dropped.",
+}
+
+MODEL: Final = (MODEL_NAME, MODEL_VERSION, MODEL_VARIANT)
+"""What names a model on every signal."""

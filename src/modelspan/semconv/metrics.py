@@ -1,0 +1,88 @@
+"""Metrics: name, kind, unit, meaning and the attributes that they may carry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from modelspan.semconv.attributes import (
+    DRIFT_METHOD,
+    ERROR_TYPE,
+    FEATURE_BIN,
+    FEATURE_NAME,
+    MODEL,
+    OPERATION,
+    REASON,
+    SIGNAL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One instrument: what a backend sees and what it means."""
+
+    name: str
+    kind: Literal["histogram", "counter", "updowncounter", "gauge"]
+    unit: str
+    description: str
+    attributes: tuple[str, ...]
+
+
+DURATION: Final = Metric(
+    "ml.inference.duration", "histogram", "s", "Wall time of one call of the decorated function.",
+    (*MODEL, OPERATION, ERROR_TYPE),
+)  # fmt: skip
+DURATION_BUCKETS: Final = (
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
+ACTIVE: Final = Metric(
+    "ml.inference.active", "updowncounter", "{call}", "Calls running now.", (*MODEL, OPERATION)
+)
+PREDICTIONS: Final = Metric(
+    "ml.inference.predictions", "counter", "{prediction}", "Rows predicted, those of failed calls too.",
+    (*MODEL, OPERATION, ERROR_TYPE),
+)  # fmt: skip
+SCORE: Final = Metric(
+    "ml.prediction.score",
+    "histogram",
+    "{score}",
+    "Scores of the predictions.",
+    (*MODEL, OPERATION),
+)
+SCORE_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+FEATURE_OBSERVATIONS: Final = Metric(
+    "ml.feature.observations", "counter", "{value}", "Values of a feature by bin of the reference.",
+    (*MODEL, FEATURE_NAME, FEATURE_BIN),
+)  # fmt: skip
+FEATURE_MISSING: Final = Metric(
+    "ml.feature.missing",
+    "counter",
+    "{value}",
+    "Missing or NaN values of a feature.",
+    (*MODEL, FEATURE_NAME),
+)
+DRIFT_SCORE: Final = Metric(
+    "ml.drift.score", "gauge", "{score}", "Distance of the current window from the reference.",
+    (*MODEL, FEATURE_NAME, DRIFT_METHOD),
+)  # fmt: skip
+DRIFT_DETECTED: Final = Metric(
+    "ml.drift.detected", "gauge", "{state}", "1 while a feature's drift alarm is open, else 0.",
+    (*MODEL, FEATURE_NAME),
+)  # fmt: skip
+EMITTED: Final = Metric(
+    "modelspan.internal.emitted", "counter", "{record}", "Telemetry records made by this process.", (SIGNAL,)
+)
+DELIVERED: Final = Metric(
+    "modelspan.internal.delivered", "counter", "{record}", "Records that the endpoint accepted.", (SIGNAL,)
+)
+DROPPED: Final = Metric(
+    "modelspan.internal.dropped", "counter", "{record}", "Records lost, by reason.", (SIGNAL, REASON)
+)
+ERRORS: Final = Metric(
+    "modelspan.internal.errors", "counter", "{error}", "Faults of modelspan itself, contained.", ()
+)
+
+METRICS: Final = (
+    DURATION, ACTIVE, PREDICTIONS, SCORE, FEATURE_OBSERVATIONS, FEATURE_MISSING, DRIFT_SCORE, DRIFT_DETECTED,
+    EMITTED, DELIVERED, DROPPED, ERRORS,
+)  # fmt: skip
