@@ -16,7 +16,16 @@ import pytest
 
 from modelspan.demo import scoring
 from modelspan.demo.backend import local_backend
-from modelspan.demo.traffic import DRIFT_FROM, DRIFTED, Traffic, clock, phase
+from modelspan.demo.traffic import (
+    CALLS_PER_SECOND,
+    DRIFT_FROM,
+    DRIFTED,
+    Traffic,
+    calls_per_second,
+    clock,
+    phase,
+    planned_rows,
+)
 
 OTHERS = ("OTEL_", "MODELSPAN_", "SENTRY_")
 ALONE = {name: os.environ[name] for name in os.environ if not name.startswith(OTHERS)}
@@ -214,6 +223,19 @@ def test_outcomes_come_late_once_and_not_for_every_row(halves):
     assert abs(len(early + late) / sent - 0.7) < 5 * np.sqrt(0.21 / sent)
     assert abs(len(early) / len(early + late) - (1 - np.exp(-1))) < 5 * np.sqrt(0.2325 / len(early + late))
     assert traffic.due(100.0) == []
+
+
+def test_a_slow_machine_makes_fewer_calls_but_serves_the_planned_rows(halves):
+    # a batch of 1, 2, 4 or 8 rows with shares 0.55, 0.2, 0.15 and 0.1 has 2.35 rows on average
+    assert planned_rows(1.0, 20.0) == pytest.approx(2.35 * CALLS_PER_SECOND * 20.0)
+    grid = np.linspace(0, 0.3, 10_001)
+    rate = np.array([calls_per_second(p) for p in grid])
+    assert planned_rows(0.3, 1.0) == pytest.approx(2.35 * np.trapezoid(rate, grid), rel=1e-6)
+    traffic = Traffic(halves.held_out, seed=7)
+    served = 0
+    for call in range(1, 101):  # a fifth of the calls that the day is planned for
+        served += len(traffic.request(call / 100, planned_rows(call / 100, 8.0) - served).truth)
+    assert abs(served - planned_rows(1.0, 8.0)) < 64
 
 
 def test_the_clock_runs_through_one_day():

@@ -13,7 +13,7 @@ from modelspan.demo import scoring
 from modelspan.demo.backend import Backend, local_backend
 from modelspan.demo.display import Running, Tally
 from modelspan.demo.findings import alarms, delivery, summary, wait_for_arrival
-from modelspan.demo.traffic import Traffic
+from modelspan.demo.traffic import Traffic, planned_rows
 from modelspan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LOG_FEATURES = ("credit_amount", "purpose", "duration_months", "checking_account")
 WINDOW = 400
 """Rows of a drift window: small, so that a day of 20 s holds several on each side of the change."""
+ROOM = 100
+"""Rows that chance may leave the traffic behind its plan before calls grow."""
 MIN_SECONDS = 5.0
 _STAY_PAUSE = 0.5
 _POLL_SECONDS = 1.0
@@ -149,7 +151,8 @@ def _serve(day: Day, console: Console) -> None:
 
 
 def _call(day: Day, progress: float) -> None:
-    request = day.traffic.request(progress)
+    behind = planned_rows(progress, day.tally.day_seconds) - day.tally.predictions - ROOM
+    request = day.traffic.request(progress, behind)
     try:
         day.predict(request.frame)
     except ValueError:

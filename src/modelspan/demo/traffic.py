@@ -26,6 +26,9 @@ _PURPOSE_SHARE = 0.6
 _PURPOSE = "business"
 _BATCHES = (1, 2, 4, 8)
 _BATCH_SHARES = (0.55, 0.2, 0.15, 0.1)
+_MEAN_BATCH = float(np.dot(_BATCHES, _BATCH_SHARES))
+_CATCH_UP = 64
+"""The most rows that one call takes of those that a slow machine has left behind."""
 _MEAN_DELAY = 0.1
 
 
@@ -63,6 +66,12 @@ def calls_per_second(progress: float) -> float:
     return CALLS_PER_SECOND * (1 - 0.5 * math.cos(2 * math.pi * progress))
 
 
+def planned_rows(progress: float, day_seconds: float) -> float:
+    """Rows that have arrived by this point of a day of that length: the integral of `calls_per_second`."""
+    served = progress - 0.5 * math.sin(2 * math.pi * progress) / (2 * math.pi)
+    return CALLS_PER_SECOND * _MEAN_BATCH * day_seconds * served
+
+
 class Traffic:
     """Draws requests with replacement from the held-out half, the very rows that the reference was made of.
 
@@ -79,9 +88,12 @@ class Traffic:
         """Seconds until the next call: arrivals are a Poisson process."""
         return float(self._random.exponential(1 / calls_per_second(progress)))
 
-    def request(self, progress: float) -> Request:
-        """The next call at this point of the day."""
-        rows = self._random.choice(_BATCHES, p=_BATCH_SHARES)
+    def request(self, progress: float, behind: float = 0.0) -> Request:
+        """The next call at this point of the day; rows that are `behind` the plan make its batch larger.
+
+        So a busy machine serves fewer calls, but drift sees the same rows, and as many windows.
+        """
+        rows = self._random.choice(_BATCHES, p=_BATCH_SHARES) + min(_CATCH_UP, max(0, int(behind)))
         chosen = self._random.integers(len(self._features), size=rows)
         frame = self._features.iloc[chosen].reset_index(drop=True)
         if phase(progress) == "drifted":
