@@ -27,8 +27,9 @@ _PURPOSE = "business"
 _BATCHES = (1, 2, 4, 8)
 _BATCH_SHARES = (0.55, 0.2, 0.15, 0.1)
 _MEAN_BATCH = float(np.dot(_BATCHES, _BATCH_SHARES))
-_CATCH_UP = 64
-"""The most rows that one call takes of those that a slow machine has left behind."""
+_CATCH_UP = 12
+"""The most rows that one call takes of those that a slow machine has left behind: with `log_rows` at its
+default every row still has a log record, so that its outcome can join it."""
 _MEAN_DELAY = 0.1
 
 
