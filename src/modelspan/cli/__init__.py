@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from modelspan.cli import dashboards as _dashboards
 from modelspan.cli import demo as _demo
 from modelspan.cli import doctor as _doctor
 from modelspan.cli import reference as _reference
@@ -29,6 +30,7 @@ def main() -> None:
     app()
 
 
+app.command("dashboards", epilog=_dashboards.EPILOG)(_dashboards.dashboards)
 app.command("demo", epilog=_demo.EPILOG)(_demo.demo)
 app.command("doctor", epilog=_doctor.EPILOG)(_doctor.doctor)
 app.command("up", epilog=_up.EPILOG)(_up.up)
