@@ -1,0 +1,28 @@
+"""Real servers for tests and trials, one module each behind `server.Server`.
+
+To add one: write its module, enter its class in `SERVERS`.
+"""
+
+from stack_servers.alertmanager import Alertmanager
+from stack_servers.collector import Collector
+from stack_servers.prometheus import Prometheus
+from stack_servers.server import Running, Server, StackError
+from stack_servers.sink import OtlpSink, Sink
+
+SERVERS: dict[str, type[Server]] = {
+    # In this order they are started, so that each finds those it sends to (`Server.beside`).
+    each.name: each
+    for each in (Sink, Alertmanager, Prometheus, Collector)
+}
+
+__all__ = [
+    "SERVERS",
+    "Alertmanager",
+    "Collector",
+    "OtlpSink",
+    "Prometheus",
+    "Running",
+    "Server",
+    "Sink",
+    "StackError",
+]
