@@ -1,7 +1,7 @@
-"""Write the tables of what is emitted and of the settings into README.md, from semconv/ and config.py.
+"""Write the tables of what is emitted and of the settings into docs/, from semconv/ and config.py.
 
-Run:  python scripts/readme_table.py            writes README.md
-      python scripts/readme_table.py --check    status 1 when README.md is out of date
+Run:  python scripts/readme_table.py            writes docs/telemetry.md and docs/settings.md
+      python scripts/readme_table.py --check    status 1 when one of them is out of date
 """
 
 import ast
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from modelspan import config, semconv
 
-README = Path(__file__).parents[1] / "README.md"
+DOCS = Path(__file__).parents[1] / "docs"
 
 
 def emitted() -> str:
@@ -62,26 +62,27 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def renewed(text: str) -> str:
-    """README's text with the present tables between their markers."""
-    for name, source, made in (("emitted", "semconv/", emitted()), ("settings", "config.py", settings())):
-        begin = f"<!-- {name}: made by scripts/readme_table.py from {source} -->"
-        end = f"<!-- /{name} -->"
-        before, _, rest = text.partition(begin)
-        _, found, after = rest.partition(end)
-        if not found:
-            raise SystemExit(f"README.md lacks the lines {begin} and {end}")
-        text = f"{before}{begin}\n{made}\n{end}{after}"
-    return text
+def renewed(document: Path, name: str, source: str, made: str) -> str:
+    """The document's text with the present table between its markers."""
+    begin = f"<!-- {name}: made by scripts/readme_table.py from {source} -->"
+    end = f"<!-- /{name} -->"
+    before, _, rest = document.read_text().partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise SystemExit(f"{document.name} lacks the lines {begin} and {end}")
+    return f"{before}{begin}\n{made}\n{end}{after}"
 
 
 def main() -> None:
     """Write, or only check."""
-    text = README.read_text()
-    new = renewed(text)
-    if "--check" in sys.argv[1:]:
-        raise SystemExit(0 if new == text else "README.md is out of date; run python scripts/readme_table.py")
-    README.write_text(new)
+    for document, name, source, made in (
+        (DOCS / "telemetry.md", "emitted", "semconv/", emitted()),
+        (DOCS / "settings.md", "settings", "config.py", settings()),
+    ):
+        new = renewed(document, name, source, made)
+        if "--check" in sys.argv[1:] and new != document.read_text():
+            raise SystemExit(f"{document.name} is out of date; run python scripts/readme_table.py")
+        document.write_text(new)
 
 
 if __name__ == "__main__":

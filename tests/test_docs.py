@@ -49,7 +49,7 @@ def test_a_document_keeps_to_its_length(name, limit):
     assert len((ROOT / name).read_text().splitlines()) <= limit
 
 
-def test_the_tables_of_the_readme_are_current():
+def test_the_tables_of_what_is_emitted_and_of_the_settings_are_current():
     command = [sys.executable, str(ROOT / "scripts" / "readme_table.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -20,6 +20,7 @@ from modelspan.guard import guard
 from modelspan.pipeline.call import Call, active
 from modelspan.pipeline.queue import Queue
 from modelspan.pipeline.worker import Worker
+from modelspan.sinks.bin_series import Limits
 from modelspan.sinks.drift import DriftSink
 from modelspan.sinks.features import FeatureSink
 from modelspan.sinks.internal import InternalMetrics
@@ -134,11 +135,12 @@ class Runtime:
         return closes
 
     def _sinks(self, meter: Meter) -> list[Any]:
+        limits = Limits(self.config.fleet_features, self.config.fleet_levels)
         sinks: list[Any] = [
             SpanSink(self.spans),
             LogSink(self.emit_log, self.config.log_rows),
             MetricSink(meter, lambda: [call.target.model for call in list(active)]),
-            FeatureSink(meter, self._drift.on_counts),
+            FeatureSink(meter, self._drift.on_counts, limits),
         ]
         return [*sinks, self._sentry] if self._sentry is not None else sinks
 

@@ -64,6 +64,11 @@ class Config:
     drift_false_alarm_rate: float = 0.01
     """Probability of any false drift alarm of a model over its whole life, above 0 to 0.5."""
 
+    fleet_features: int = 20
+    """Features whose counts by bin are exported for fleet-wide drift, beside the score's; 0 to 1000."""
+    fleet_levels: int = 19
+    """Levels of a text feature that have a time series of their own, the most frequent ones; 1 to 100."""
+
     def __post_init__(self) -> None:
         check_types(self)
         check_names(self)
@@ -102,6 +107,8 @@ ENVIRONMENT = {
     "MODELSPAN_LOG_ROWS": "log_rows",
     "MODELSPAN_CAPTURE_LOGS": "capture_logs",
     "MODELSPAN_DRIFT_FALSE_ALARM_RATE": "drift_false_alarm_rate",
+    "MODELSPAN_FLEET_FEATURES": "fleet_features",
+    "MODELSPAN_FLEET_LEVELS": "fleet_levels",
     "MODELSPAN_WEBHOOK_URL": "webhook_url",
     "MODELSPAN_WEBHOOK_SECRET": "webhook_secret",
     "MODELSPAN_DATA": "data",
@@ -117,6 +124,8 @@ _RANGES = (
     ("sample_rows", 1, 10_000),
     ("log_rows", 0, 10_000),
     ("drift_false_alarm_rate", 1e-9, 0.5),
+    ("fleet_features", 0, 1000),
+    ("fleet_levels", 1, 100),
 )
 
 

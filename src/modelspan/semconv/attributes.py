@@ -22,6 +22,8 @@ FEATURE_PREFIX: Final = "ml.feature.value."
 FEATURE_NAME: Final = "ml.feature.name"
 FEATURE_KIND: Final = "ml.feature.kind"
 FEATURE_BIN: Final = "ml.feature.bin"
+FEATURE_BIN_INDEX: Final = "ml.feature.bin.index"
+REFERENCE_ID: Final = "ml.reference.id"
 DRIFT_METHOD: Final = "ml.drift.method"
 DRIFT_PREFIX: Final = "ml.drift.score."
 DRIFT_P_VALUE: Final = "ml.drift.p_value"
@@ -57,6 +59,8 @@ ATTRIBUTES: Final[dict[str, str]] = {
     FEATURE_NAME: "Name of a feature; `score` is the model's own score.",
     FEATURE_KIND: "numeric, categorical or score.",
     FEATURE_BIN: "Label of a bin of the reference.",
+    FEATURE_BIN_INDEX: "Place of the bin in its column, from 00; absent where bins have no order.",
+    REFERENCE_ID: "Digest of the reference's bins and counts: only counts with the same one may be added.",
     DRIFT_METHOD: "psi, ks, kl, js or wasserstein.",
     DRIFT_PREFIX + "*": "The distance by that method.",
     DRIFT_P_VALUE: "p-value of the two-sample test of the window against the reference.",

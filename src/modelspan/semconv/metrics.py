@@ -9,10 +9,12 @@ from modelspan.semconv.attributes import (
     DRIFT_METHOD,
     ERROR_TYPE,
     FEATURE_BIN,
+    FEATURE_BIN_INDEX,
     FEATURE_NAME,
     MODEL,
     OPERATION,
     REASON,
+    REFERENCE_ID,
     SIGNAL,
 )
 
@@ -52,7 +54,11 @@ SCORE: Final = Metric(
 SCORE_BUCKETS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 FEATURE_OBSERVATIONS: Final = Metric(
     "ml.feature.observations", "counter", "{value}", "Values of a feature by bin of the reference.",
-    (*MODEL, FEATURE_NAME, FEATURE_BIN),
+    (*MODEL, REFERENCE_ID, FEATURE_NAME, FEATURE_BIN),
+)  # fmt: skip
+FEATURE_REFERENCE: Final = Metric(
+    "ml.feature.reference", "gauge", "{value}", "Values of a feature in the reference by bin.",
+    (*MODEL, REFERENCE_ID, FEATURE_NAME, FEATURE_BIN, FEATURE_BIN_INDEX),
 )  # fmt: skip
 FEATURE_MISSING: Final = Metric(
     "ml.feature.missing",
@@ -83,6 +89,6 @@ ERRORS: Final = Metric(
 )
 
 METRICS: Final = (
-    DURATION, ACTIVE, PREDICTIONS, SCORE, FEATURE_OBSERVATIONS, FEATURE_MISSING, DRIFT_SCORE, DRIFT_DETECTED,
-    EMITTED, DELIVERED, DROPPED, ERRORS,
+    DURATION, ACTIVE, PREDICTIONS, SCORE, FEATURE_OBSERVATIONS, FEATURE_REFERENCE, FEATURE_MISSING,
+    DRIFT_SCORE, DRIFT_DETECTED, EMITTED, DELIVERED, DROPPED, ERRORS,
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,16 +15,19 @@ from modelspan import semconv
 from modelspan.drift.feature import Counts, FeatureReference
 from modelspan.guard import guard
 from modelspan.sinks.attributes import model_attributes
+from modelspan.sinks.bin_series import MAX_SERIES, BinSeries, Limits, choose, reference_id
 
 if TYPE_CHECKING:
     from modelspan.pipeline.target import Target
     from modelspan.prediction import Model, Prediction
 
-MAX_SERIES_FEATURES = 20
-"""Features that get an `ml.feature.observations` series for each bin; drift looks at all of them."""
+logger = logging.getLogger("modelspan")
+
 RECENT = 256
 """Predictions kept as evidence: their trace ids lead from a bin that grew to what fell into it."""
 SCORE_NAME = "score"
+USUAL_SERIES = 21 * 21
+"""20 features and the score with 20 bins each and the missing: what the default settings may cost."""
 
 
 @dataclass(slots=True)
@@ -33,6 +37,9 @@ class Tracked:
     target: Target
     columns: dict[str, FeatureReference]
     sums: dict[str, Counts]
+    series: dict[str, BinSeries]
+    """Columns whose bins are exported; drift in this process looks at all columns."""
+    reference_id: str
     recent: deque[Prediction] = field(default_factory=lambda: deque(maxlen=RECENT))
 
 
@@ -42,14 +49,18 @@ CountsListener = Callable[[Tracked, Mapping[str, Counts]], None]
 class FeatureSink:
     """Counts each drain once and hands the counts on; a failed call's inputs are not counted."""
 
-    def __init__(self, meter: Meter, listener: CountsListener) -> None:
+    def __init__(self, meter: Meter, listener: CountsListener, limits: Limits | None = None) -> None:
         self._tracked: dict[Model, Tracked] = {}
         self._listener = listener
-        seen, missing = semconv.FEATURE_OBSERVATIONS, semconv.FEATURE_MISSING
+        self._limits = limits or Limits()
+        seen, missing, before = (
+            semconv.FEATURE_OBSERVATIONS, semconv.FEATURE_MISSING, semconv.FEATURE_REFERENCE,
+        )  # fmt: skip
         meter.create_observable_counter(seen.name, [self._observe_bins], seen.unit, seen.description)
         meter.create_observable_counter(
             missing.name, [self._observe_missing], missing.unit, missing.description
         )
+        meter.create_observable_gauge(before.name, [self._observe_reference], before.unit, before.description)
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """Count the features and scores of successful calls of models that have a reference."""
@@ -69,8 +80,23 @@ class FeatureSink:
             if reference.score is not None:
                 columns[SCORE_NAME] = reference.score
             sums = {name: column.counts * 0 for name, column in columns.items()}
-            found = self._tracked[model] = Tracked(target, columns, sums)
+            room = MAX_SERIES - sum(_series(other) for other in self._tracked.values())
+            series = choose(columns, SCORE_NAME, self._limits, room)
+            found = Tracked(target, columns, sums, series, reference_id(series))
+            self._tracked[model] = found
+            self._warn(model, found)
         return found
+
+    def _warn(self, model: Model, tracked: Tracked) -> None:
+        """Once per model: say how many time series it costs, if that is more or less than one expects."""
+        left = len(tracked.columns) - len(tracked.series)
+        count = _series(tracked)
+        if self._limits.features and (left or count > USUAL_SERIES):
+            logger.warning(
+                "model %s: %d time series of bins per process, and as many of its reference; "
+                "%d of %d columns have none (fleet_features=%d, at most %d series in a process)",
+                model.name, count, left, len(tracked.columns), self._limits.features, MAX_SERIES,
+            )  # fmt: skip
 
     def _count(self, tracked: Tracked, group: Sequence[Prediction]) -> None:
         tracked.recent.extend(group)
@@ -81,16 +107,38 @@ class FeatureSink:
 
     def _observe_bins(self, _options: CallbackOptions) -> Iterable[Observation]:
         for model, tracked in list(self._tracked.items()):
-            for name in list(tracked.columns)[:MAX_SERIES_FEATURES]:
-                attributes = {**model_attributes(model), semconv.FEATURE_NAME: name}
-                labels = tracked.columns[name].labels
-                for label, count in zip(labels, tracked.sums[name].tolist(), strict=True):
+            for name, series in tracked.series.items():
+                attributes = _column_attributes(model, tracked, name)
+                counts = series.fold(tracked.sums[name]).tolist()
+                for label, count in zip(series.labels, counts, strict=True):
                     yield Observation(count, {**attributes, semconv.FEATURE_BIN: label})
+
+    def _observe_reference(self, _options: CallbackOptions) -> Iterable[Observation]:
+        for model, tracked in list(self._tracked.items()):
+            for name, series in tracked.series.items():
+                attributes = _column_attributes(model, tracked, name)
+                for index, label in enumerate(series.labels):
+                    place = {semconv.FEATURE_BIN_INDEX: f"{index:02d}"} if series.ordered else {}
+                    yield Observation(
+                        int(series.counts[index]), {**attributes, semconv.FEATURE_BIN: label, **place}
+                    )
 
     def _observe_missing(self, _options: CallbackOptions) -> Iterable[Observation]:
         for model, tracked in list(self._tracked.items()):
             for name, sums in tracked.sums.items():
                 yield Observation(int(sums[-1]), {**model_attributes(model), semconv.FEATURE_NAME: name})
+
+
+def _series(tracked: Tracked) -> int:
+    return sum(len(series.labels) for series in tracked.series.values())
+
+
+def _column_attributes(model: Model, tracked: Tracked, name: str) -> dict[str, str]:
+    return {
+        **model_attributes(model),
+        semconv.REFERENCE_ID: tracked.reference_id,
+        semconv.FEATURE_NAME: name,
+    }
 
 
 def _values(name: str, group: Sequence[Prediction]) -> list[object]:
