@@ -1,0 +1,1 @@
+"""Drift of several features at once, on sampled rows: what no single histogram shows."""
