@@ -1,0 +1,208 @@
+"""One commit of the outcome store: predictions come in, outcomes find them, each outcome gets its state.
+
+The rule for a prediction's outcomes: the latest known one counts. One with a date that says the same as one
+of the same date is a duplicate; one that is older than the current one is superseded on arrival. One without
+a date is the newest when it arrives, and a duplicate if it repeats the current one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from modelspan.store.rows import (
+    JOINED,
+    ORPHAN,
+    REJECTED,
+    SUPERSEDED,
+    ModelFacts,
+    Outcome,
+    Receipt,
+    lookup,
+    sealed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modelspan.store.rows import Awaiting
+    from modelspan.store.transaction import Known, Transaction
+
+DUPLICATE = Receipt(state=REJECTED, reason="duplicate")
+_PREDICTION, _OUTCOME = "prediction.", "outcome."
+PENDING = _PREDICTION + "pending"
+
+
+class Told(NamedTuple):
+    """One stored outcome of a prediction."""
+
+    id: int
+    label: str | None
+    value: float | None
+    weight: float
+    at_ns: int
+    stale: int
+
+    def says(self, label: str | None, value: float | None, weight: float) -> bool:
+        """Whether it is the same truth."""
+        return (self.label, self.value, self.weight) == (label, value, weight)
+
+
+class Joining:
+    """Applies predictions and outcomes within one transaction, in the order in which they are given."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._tx = transaction
+        self._outcomes: list[tuple[object, ...]] = []
+        self._orphans: list[tuple[object, ...]] = []
+
+    def add(self, predictions: Sequence[Awaiting]) -> None:
+        """Store predictions; the outcomes that were waiting for them join."""
+        tx = self._tx
+        tx.find_predictions([lookup(each.pid, each.row) for each in predictions])
+        rows, keys, fresh = [], [], []
+        for each in predictions:
+            found = tx.known_row(each.pid, each.row)
+            if found is not None:
+                tx.count(found.model, _PREDICTION + "rejected:reused_id")
+                continue
+            known = tx.new_prediction(each)
+            fresh.append((each, known))
+            rows.append(_prediction_row(each, known))
+            if each.key is not None:
+                keys.append(sealed("keys", (known.id, *each.key)))
+            tx.count(known.model, PENDING)
+        tx.insert("predictions", rows)
+        tx.insert("keys", keys)
+        self._adopt(fresh)
+
+    def _adopt(self, fresh: Sequence[tuple[Awaiting, Known]]) -> None:
+        tx = self._tx
+        lookups = [lookup(each.pid, each.row) for each, _ in fresh]
+        tx.find_orphans(lookups + [each.key[0] for each, _ in fresh if each.key is not None])
+        for each, known in fresh:
+            for outcome in tx.take_orphans(each):
+                tx.count(0, _OUTCOME + ORPHAN, -1)
+                self._tell(known, outcome)
+
+    def tell(self, outcomes: Sequence[Outcome]) -> list[Receipt]:
+        """Give each outcome its state."""
+        tx = self._tx
+        tx.find_predictions([each.lookup for each in outcomes if each.key is None])
+        tx.find_keyed([each.lookup for each in outcomes if each.key is not None])
+        targets = [tx.targets(each) for each in outcomes]
+        tx.find_outcomes([known.id for found in targets for known in found])
+        tx.find_orphans([each.lookup for each, found in zip(outcomes, targets, strict=True) if not found])
+        return [
+            self._tell_all(found, each) if found else self._wait(each)
+            for each, found in zip(outcomes, targets, strict=True)
+        ]
+
+    def _tell_all(self, targets: Sequence[Known], outcome: Outcome) -> Receipt:
+        """An outcome by business key is the truth of every prediction of that key."""
+        receipts = [self._tell(known, outcome) for known in targets]
+        return min(receipts, key=lambda receipt: (JOINED, SUPERSEDED, REJECTED).index(receipt.state))
+
+    def _tell(self, known: Known, outcome: Outcome) -> Receipt:
+        label, value, reason = fit(known, self._tx.facts[known.model], outcome)
+        receipt = (
+            Receipt(state=REJECTED, reason=reason) if reason else self._place(known, outcome, label, value)
+        )
+        self._tx.count(
+            known.model, _OUTCOME + receipt.state + (":" + receipt.reason if receipt.reason else "")
+        )
+        return receipt
+
+    def _place(self, known: Known, outcome: Outcome, label: str | None, value: float | None) -> Receipt:
+        tx = self._tx
+        told = tx.told.setdefault(known.id, [])
+        current = next((each for each in reversed(told) if not each.stale), None)
+        same = [each for each in told if each.says(label, value, outcome.weight)]
+        if any(each.at_ns == outcome.at_ns or (each is current and not outcome.dated) for each in same):
+            return DUPLICATE
+        at_ns = outcome.at_ns
+        if current is not None and not outcome.dated:
+            at_ns = max(at_ns, current.at_ns + 1)  # a clock that was set back must not make it the older one
+        stale = current is not None and at_ns < current.at_ns
+        new = Told(tx.next_position(), label, value, outcome.weight, at_ns, int(stale))
+        told.append(new)
+        replaces = current.id if current is not None and not stale else 0
+        cells = (new.id, known.id, label, value, new.weight, at_ns, new.stale, replaces)
+        self._outcomes.append(sealed("outcomes", cells))
+        if stale:
+            return Receipt(state=SUPERSEDED)
+        if current is None:
+            tx.count(known.model, PENDING, -1)
+        else:
+            tx.count(known.model, _OUTCOME + JOINED, -1)
+            tx.count(known.model, _OUTCOME + SUPERSEDED)
+        return Receipt(state=JOINED)
+
+    def _wait(self, outcome: Outcome) -> Receipt:
+        """Keep an outcome whose prediction is not here."""
+        tx = self._tx
+        waiting = tx.orphans.setdefault(outcome.lookup, {})
+        ours = [each for each in waiting.values() if _same_row(each, outcome)]
+        if any(_repeats(each, outcome, newest=each is ours[-1]) for each in ours):
+            tx.count(0, f"{_OUTCOME}{REJECTED}:{DUPLICATE.reason}")
+            return DUPLICATE
+        number = tx.next_orphan()
+        waiting[number] = outcome
+        self._orphans.append(sealed("orphans", _orphan_row(number, outcome)))
+        tx.count(0, _OUTCOME + ORPHAN)
+        return Receipt(state=ORPHAN)
+
+    def finish(self) -> None:
+        """Write what was decided."""
+        self._tx.insert("outcomes", self._outcomes)
+        self._tx.insert("orphans", self._orphans)
+        self._tx.finish()
+
+
+def fit(known: Known, facts: ModelFacts, outcome: Outcome) -> tuple[str | None, float | None, str]:
+    """The outcome as label and value of the prediction's kind, and why it has no meaning for it."""
+    if known.kind == "value":
+        number = outcome.value if outcome.label is None else _number(outcome.label)
+        return (None, number, "") if number is not None else (None, None, "wrong_type")
+    if known.kind != "label":
+        return outcome.label, outcome.value, ""
+    label = outcome.label if outcome.value is None else _whole(outcome.value)
+    if label is None:
+        return None, None, "wrong_type"
+    if not facts.classes or label in facts.classes:
+        return label, None, ""
+    position = int(label) if label.isascii() and label.isdigit() and len(label) < 6 else len(facts.classes)
+    if position < len(facts.classes):
+        return facts.classes[position], None, ""
+    return None, None, "unknown_class"
+
+
+def _number(label: str) -> float | None:
+    """A label that is a whole number, as a value: integers are taken for classes until the kind is known."""
+    return float(label) if label.removeprefix("-").isdigit() and label.isascii() and len(label) < 20 else None
+
+
+def _whole(value: float) -> str | None:
+    """A value that is a whole number, as a label: a data frame turns classes with gaps into floats."""
+    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else None
+
+
+def _same_row(one: Outcome, other: Outcome) -> bool:
+    return (one.pid, one.row, one.key, one.model) == (other.pid, other.row, other.key, other.model)
+
+
+def _repeats(one: Outcome, other: Outcome, *, newest: bool) -> bool:
+    same = (one.label, one.value, one.weight) == (other.label, other.value, other.weight)
+    return same and (one.at_ns == other.at_ns or (newest and not other.dated))
+
+
+def _prediction_row(each: Awaiting, known: Known) -> tuple[object, ...]:
+    cells = (
+        known.id, lookup(each.pid, each.row), each.pid, each.row, known.model, each.predicted_ns, each.label,
+        each.value, each.score, each.extra,
+    )  # fmt: skip
+    return sealed("predictions", cells)
+
+
+def _orphan_row(number: int, each: Outcome) -> tuple[object, ...]:
+    head = (number, each.lookup, each.pid, each.row, each.label, each.value, each.weight, each.at_ns)
+    return (*head, int(each.dated), each.key[1] if each.key else None, each.model or None)

@@ -1,0 +1,83 @@
+"""The changes of the outcome store in the order of their commits."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from modelspan.outcome import Change, JoinedRow
+from modelspan.store.rows import ModelFacts, unsealed
+from modelspan.store.tables import select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from modelspan.store.database import Database
+
+_Cells = tuple[Any, ...]
+
+
+def read_changes(database: Database, after: int, limit: int) -> Sequence[Change]:
+    """New predictions, joins and corrections past `after`, at most `limit`; inside one read transaction."""
+    rest = "WHERE id > ? ORDER BY id LIMIT ?"
+    predictions = _by_id(database, "predictions", rest, (after, limit))
+    outcomes = _by_id(database, "outcomes", "WHERE id > ? AND stale = 0 ORDER BY id LIMIT ?", (after, limit))
+    positions = sorted([*predictions, *outcomes])[:limit]
+    told = [outcomes[position] for position in positions if position in outcomes]
+    missing = {cells[1] for cells in told} - predictions.keys()
+    predictions |= _wanted(database, "predictions", missing)
+    before = _wanted(database, "outcomes", {cells[7] for cells in told if cells[7]})
+    models = _models(database, {cells[4] for cells in predictions.values()})
+    return [
+        _change(position, predictions, outcomes.get(position), before, models)
+        for position in positions
+        if position not in outcomes or outcomes[position][1] in predictions
+    ]
+
+
+def _by_id(database: Database, table: str, rest: str, parameters: Sequence[Any]) -> dict[int, _Cells]:
+    found = (unsealed(table, row) for row in database.rows(select(table, rest), parameters))
+    return {cells[0]: cells for cells in found}
+
+
+def _wanted(database: Database, table: str, numbers: Iterable[int]) -> dict[int, _Cells]:
+    wanted = list(numbers)
+    return _by_id(database, table, "WHERE id IN ?*", (wanted,)) if wanted else {}
+
+
+def _models(database: Database, numbers: Iterable[int]) -> dict[int, ModelFacts]:
+    found = _wanted(database, "models", numbers)
+    return {number: ModelFacts.parse(document) for number, document in found.values()}
+
+
+def _change(
+    position: int,
+    predictions: dict[int, _Cells],
+    outcome: _Cells | None,
+    before: dict[int, _Cells],
+    models: dict[int, ModelFacts],
+) -> Change:
+    if outcome is None:
+        cells = predictions[position]
+        return Change(position=position, before=None, after=_row(cells, models[cells[4]], None))
+    cells = predictions[outcome[1]]
+    facts = models[cells[4]]
+    return Change(
+        position=position,
+        before=_row(cells, facts, before.get(outcome[7])),
+        after=_row(cells, facts, outcome),
+    )
+
+
+def _row(cells: _Cells, facts: ModelFacts, outcome: _Cells | None) -> JoinedRow:
+    _, _, pid, row, _, predicted_ns, label, value, score, extra = cells
+    more = json.loads(extra) if extra else {}
+    named = bytes(pid).hex()
+    _, _, true_label, true_value, weight, at_ns = outcome[:6] if outcome else (0, 0, None, None, 1.0, None)
+    return JoinedRow(
+        prediction_id=f"{named[:32]}-{named[32:]}", row=row, model=facts.name, version=facts.version,
+        variant=facts.variant, operation=facts.operation, task=facts.task, classes=facts.classes,
+        predicted_ns=predicted_ns, label=label, value=value, score=score,
+        probabilities=more.get("probabilities"), segments=more.get("segments", {}), outcome_label=true_label,
+        outcome_value=true_value, weight=weight, outcome_ns=at_ns,
+    )  # fmt: skip

@@ -1,0 +1,250 @@
+"""What one writing transaction knows: the rows that it touches, found in bulk, and the counts it moves."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from modelspan.store.rows import DamagedError, ModelFacts, Outcome, lookup, sealed, unsealed
+from modelspan.store.tables import insert, select, upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from modelspan.store.database import Database
+    from modelspan.store.joining import Told
+    from modelspan.store.rows import Awaiting
+
+TICK_NS = 60 * 10**9
+"""Time between two notes of which position was reached when: retention is as fine as that."""
+
+
+class Known(NamedTuple):
+    """A stored prediction, as far as joining needs it."""
+
+    id: int
+    pid: bytes
+    row: int
+    model: int
+    kind: str
+    """label or value; empty when the answer had no meaning."""
+
+
+class Head:
+    """The one row that says how far the store has come and how many rows it holds."""
+
+    def __init__(self, database: Database) -> None:
+        found = database.rows(select("head"))
+        if not found:
+            raise DamagedError("the head of the store is missing")
+        cells = unsealed("head", found[0])
+        self.position: int
+        self.orphan: int
+        _, self.position, self.orphan, self.predictions, self.outcomes, self.orphans = cells
+
+    @property
+    def cells(self) -> tuple[int, ...]:
+        """The row without its hash."""
+        return 1, self.position, self.orphan, self.predictions, self.outcomes, self.orphans
+
+    def add(self, table: str, count: int) -> None:
+        """Move the count of a table's rows, of those that are counted."""
+        if table in ("predictions", "outcomes", "orphans"):
+            setattr(self, table, getattr(self, table) + count)
+
+    def step(self, database: Database) -> None:
+        """Use up a number for a commit without new rows, so that the loss of this one is noticed too."""
+        self.position += 1
+        self.write(database)
+
+    def write(self, database: Database) -> None:
+        """Store it."""
+        database.many(upsert("head", "id"), [sealed("head", self.cells)])
+
+
+class Transaction:
+    """Bulk look-ups and pending writes of one commit; made inside `Database.writing()`."""
+
+    def __init__(self, database: Database, models: dict[ModelFacts, int], now_ns: int) -> None:
+        self._database = database
+        self._models = models
+        self._now_ns = now_ns
+        self.head = Head(database)
+        self._began = self.head.position
+        self.facts = {number: facts for facts, number in models.items()}
+        self.told: dict[int, list[Told]] = {}
+        self.orphans: dict[int, dict[int, Outcome]] = {}
+        self._known: dict[int, list[Known]] = defaultdict(list)
+        self._keyed: dict[tuple[int, int], list[Known]] = defaultdict(list)
+        self._sought: set[int] = set()
+        self._counts: Counter[tuple[int, str]] = Counter()
+        self._taken: list[int] = []
+
+    # -- numbers
+
+    def next_position(self) -> int:
+        """The next number of predictions and outcomes."""
+        self.head.position += 1
+        return self.head.position
+
+    def next_orphan(self) -> int:
+        """The next number of orphans."""
+        self.head.orphan += 1
+        return self.head.orphan
+
+    def count(self, model: int, name: str, by: int = 1) -> None:
+        """Move a count of the ledger."""
+        self._counts[model, name] += by
+
+    def model(self, facts: ModelFacts) -> int:
+        """Number of a model, a new one when it was never seen."""
+        number = self._models.get(facts)
+        if number is None:
+            document = facts.document
+            found = self._database.rows(select("models", "WHERE document = ?"), (document,))
+            top = self._database.rows("SELECT coalesce(max(id), 0) FROM models")[0][0]
+            number = found[0][0] if found else top + 1
+            if not found:
+                self.insert("models", [sealed("models", (number, document))])
+            self._models[facts] = number
+            self.facts[number] = facts
+        return int(number)
+
+    # -- bulk look-ups
+
+    def find_predictions(self, lookups: Sequence[int]) -> None:
+        """Read the predictions that may be meant."""
+        for row in self._find("predictions", "lookup", set(lookups) - self._sought):
+            self._know(_known(row))
+        self._sought.update(lookups)
+
+    def find_keyed(self, lookups: Sequence[int]) -> None:
+        """Read the predictions whose business key may be meant."""
+        keys = {row[0]: row[1:] for row in self._find("keys", "lookup", set(lookups))}
+        for row in self._find("predictions", "id", keys):
+            known = _known(row)
+            self._need_facts(known.model)
+            if known not in self._keyed[keys[known.id]]:
+                self._keyed[keys[known.id]].append(known)
+
+    def find_outcomes(self, predictions: Iterable[int]) -> None:
+        """Read the outcomes of predictions, oldest first."""
+        from modelspan.store.joining import Told  # noqa: PLC0415 - the two modules describe one transaction
+
+        wanted = set(predictions) - self.told.keys()
+        self.told.update({number: [] for number in wanted})
+        for number, prediction, *says, _ in sorted(self._find("outcomes", "prediction", wanted)):
+            self.told[prediction].append(Told(number, *says))
+
+    def find_orphans(self, lookups: Sequence[int]) -> None:
+        """Read the outcomes that wait for a prediction."""
+        wanted = set(lookups) - self.orphans.keys()
+        self.orphans.update({number: {} for number in wanted})
+        for row in sorted(self._find("orphans", "lookup", wanted)):
+            self.orphans[row[1]][row[0]] = _orphan(row)
+
+    def _find(self, table: str, column: str, wanted: Iterable[int]) -> list[tuple[Any, ...]]:
+        numbers = list(wanted)
+        if not numbers:
+            return []
+        found = self._database.rows(select(table, f"WHERE {column} IN ?*"), (numbers,))
+        return [unsealed(table, row) for row in found]
+
+    # -- what was found
+
+    def known_row(self, pid: bytes, row: int) -> Known | None:
+        """The prediction of that id and row; the look-up number alone may be shared by two."""
+        found = self._known.get(lookup(pid, row), ())
+        return next((known for known in found if (known.pid, known.row) == (pid, row)), None)
+
+    def targets(self, outcome: Outcome) -> list[Known]:
+        """The predictions whose truth it is."""
+        if outcome.key is None:
+            known = self.known_row(outcome.pid, outcome.row)
+            return [known] if known is not None else []
+        found = self._keyed.get(outcome.key, [])
+        return [each for each in found if outcome.model in ("", self.facts[each.model].name)]
+
+    def take_orphans(self, each: Awaiting) -> list[Outcome]:
+        """The outcomes that waited for this prediction, oldest first; they wait no more."""
+        taken = []
+        for number in (lookup(each.pid, each.row), each.key[0] if each.key else None):
+            waiting = self.orphans.get(number, {}) if number is not None else {}
+            for orphan, outcome in list(waiting.items()):
+                if _meant(outcome, each):
+                    taken.append((orphan, waiting.pop(orphan)))
+        self._taken.extend(orphan for orphan, _ in taken)
+        return [outcome for _, outcome in sorted(taken, key=lambda pair: pair[0])]
+
+    def new_prediction(self, each: Awaiting) -> Known:
+        """Give a prediction its number."""
+        model = self.model(each.model)
+        kind = "label" if each.label is not None else "value" if each.value is not None else ""
+        known = Known(self.next_position(), each.pid, each.row, model, kind)
+        self._know(known)
+        self.told[known.id] = []
+        if each.key is not None:
+            self._keyed[each.key].append(known)
+        return known
+
+    def _know(self, known: Known) -> None:
+        self._need_facts(known.model)
+        self._known[lookup(known.pid, known.row)].append(known)
+
+    def _need_facts(self, model: int) -> None:
+        if model not in self.facts:
+            row = self._database.rows(select("models", "WHERE id = ?"), (model,))[0]
+            self.facts[model] = ModelFacts.parse(unsealed("models", row)[1])
+
+    # -- writes
+
+    def insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add rows that carry their hash."""
+        if rows:
+            self._database.many(insert(table), rows)
+            self.head.add(table, len(rows))
+
+    def finish(self) -> None:
+        """Write the counts, the head and, once a minute, the time."""
+        if self._taken:
+            self.head.orphans -= self._database.run("DELETE FROM orphans WHERE id IN ?*", (self._taken,))
+        move_counts(self._database, self._counts)
+        self._tick()
+        if any(self._counts.values()) and self.head.position == self._began:
+            self.head.position += 1  # see `Head.step`
+        self.head.write(self._database)
+
+    def _tick(self) -> None:
+        found = self._database.rows(select("ticks", "ORDER BY id DESC LIMIT 1"))
+        number, position, orphan, stored_ns = unsealed("ticks", found[0]) if found else (0, 0, 0, 0)
+        here = (self.head.position + 1, self.head.orphan + 1)
+        if here != (position, orphan) and self._now_ns - stored_ns >= TICK_NS:
+            self._database.many(insert("ticks"), [sealed("ticks", (number + 1, *here, self._now_ns))])
+
+
+def move_counts(database: Database, moves: Counter[tuple[int, str]]) -> None:
+    """Add `moves` to the stored counts."""
+    if moves:
+        models = sorted({model for model, _ in moves})
+        found = database.rows(select("counts", "WHERE model IN ?*"), (models,))
+        before = {(model, name): n for model, name, n in (unsealed("counts", row) for row in found)}
+        rows = [sealed("counts", (*key, before.get(key, 0) + by)) for key, by in moves.items() if by]
+        database.many(upsert("counts", "model, name"), rows)
+
+
+def _known(row: tuple[Any, ...]) -> Known:
+    number, _, pid, position, model, _, label, value = row[:8]
+    kind = "label" if label is not None else "value" if value is not None else ""
+    return Known(number, bytes(pid), position, model, kind)
+
+
+def _orphan(row: tuple[Any, ...]) -> Outcome:
+    _, number, pid, position, label, value, weight, at_ns, dated, rest, model = row
+    key = None if rest is None else (number, rest)
+    return Outcome(bytes(pid), position, label, value, weight, at_ns, bool(dated), key, model or "")
+
+
+def _meant(outcome: Outcome, each: Awaiting) -> bool:
+    if outcome.key is not None:
+        return outcome.key == each.key and outcome.model in ("", each.model.name)
+    return (outcome.pid, outcome.row) == (each.pid, each.row)
