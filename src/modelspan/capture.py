@@ -1,7 +1,8 @@
 """The bounded snapshot of a user's object, taken on the caller's thread.
 
 No code of the user runs here: no `str()`, `repr()`, `len()`, iteration or attribute of an unknown type.
-Types are told apart by their exact class or through the C methods of builtin bases. What is not known is
+Types are told apart by their exact class or through the C methods of builtin bases, and never by
+`isinstance()` of an unknown object: that reads its `__class__`, which may be code. What is not known is
 recorded by the name of its type. The work is bounded by `rows` and `MAX_COLUMNS`, whatever the size.
 """
 
@@ -101,7 +102,7 @@ def _row(row: Any) -> list[object]:
 
 
 def _cell(cell: object) -> object:
-    part = capture(cell, 1) if type(cell) in ATOMS or isinstance(cell, np.generic) else None
+    part = capture(cell, 1) if type(cell) in ATOMS or issubclass(type(cell), np.generic) else None
     return part.payload if part else _named(_opaque(cell))
 
 
@@ -123,8 +124,19 @@ def _array(value: np.ndarray[Any, Any], rows: int) -> Snapshot:
 
 
 def _number(value: Any, _rows: int) -> Snapshot:
-    plain = value.item() if isinstance(value, np.generic) else value
+    kind = type(value)
+    if issubclass(kind, np.longdouble):  # its item() is itself
+        return Snapshot("scalar", float(value), 1)
+    plain = value.item() if issubclass(kind, np.generic) else value
     return Snapshot("scalar", plain, 1) if type(plain) in ATOMS else _opaque(value)
+
+
+def _masked(value: Any, rows: int) -> Snapshot:
+    """What a mask hides is missing, never the value under it."""
+    thin = value[:: sample_stride(len(value), rows), :MAX_COLUMNS] if value.ndim == 2 else value[:MAX_COLUMNS]
+    cells = np.ma.getdata(thin).astype(object)
+    cells[np.ma.getmaskarray(thin)] = None
+    return Snapshot("matrix" if value.ndim == 2 else "vector", cells, len(value))
 
 
 def _opaque(value: object) -> Snapshot:
@@ -168,6 +180,7 @@ _EXACT: Mapping[type, Handler] = {
 }
 _BASES: Sequence[tuple[type, Handler]] = (
     (np.generic, _number),
+    (np.ma.MaskedArray, lambda value, rows: _masked(value, rows) if value.ndim in (1, 2) else _opaque(value)),
     (np.ndarray, lambda value, rows: _array(np.ndarray.view(value, np.ndarray), rows)),
     # dict.copy() of a subclass runs its keys() when it has an __iter__ of its own; the C view does not
     (dict, lambda value, rows: _dict(dict(islice(dict.items(value), MAX_COLUMNS)), rows)),

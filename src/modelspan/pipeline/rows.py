@@ -21,12 +21,13 @@ def to_columns(snapshot: Snapshot, names: Sequence[str], limit: int) -> Columns:
     """
     kind, payload = snapshot.kind, snapshot.payload
     if kind == "record":
-        return {_name(key): [cell] for key, cell in payload.items()}
+        return {name: [cell] for name, cell in zip(_names(payload), payload.values(), strict=True)}
     if kind == "records":
         return _from_records(payload)
     if kind == "columns":
         pairs = payload.items() if isinstance(payload, dict) else zip(snapshot.names, payload, strict=False)
-        return {_name(key): _thin(column, limit) for key, column in pairs}
+        named = [(key, _thin(column, limit)) for key, column in pairs]
+        return dict(zip(_names([key for key, _ in named]), (column for _, column in named), strict=True))
     if kind == "matrix":
         return _from_matrix(payload, names)
     if kind == "vector":
@@ -39,7 +40,10 @@ def _from_records(records: Sequence[Mapping[Any, object]]) -> Columns:
     keys: dict[Any, None] = {}
     for record in records:
         keys.update(dict.fromkeys(record))
-    return {_name(key): [record.get(key) for record in records] for key in list(keys)[:MAX_COLUMNS]}
+    kept = list(keys)[:MAX_COLUMNS]
+    return {
+        name: [record.get(key) for record in records] for name, key in zip(_names(kept), kept, strict=True)
+    }
 
 
 def _from_matrix(payload: Any, names: Sequence[str]) -> Columns:
@@ -64,10 +68,23 @@ def _nth(names: Sequence[str], position: int) -> str:
     return names[position] if position < len(names) else f"f{position}"
 
 
+def _names(keys: Iterable[object]) -> list[str]:
+    """Names of columns as text; one that stands there already gets its number: `5` and `"5"` are two."""
+    names: dict[str, None] = {}
+    for key in keys:
+        name = first = _name(key)
+        number = 2
+        while name in names:
+            name, number = f"{first}#{number}", number + 1
+        names[name] = None
+    return list(names)
+
+
 def _name(key: object) -> str:
     """A column's name as text; of an unknown type only the type's name is used."""
-    if isinstance(key, str):
-        return clean_text(key, 200)
+    kind = type(key)
+    if issubclass(kind, str):
+        return clean_text(key, 200)  # type: ignore[arg-type]  # a str
     return str(key) if type(key) in ATOMS else f"<{type(key).__name__}>"
 
 

@@ -29,15 +29,17 @@ def clean_value(value: object) -> object | None:
     NaN and infinity become None, an integer beyond 64 bits a float or None, an unknown object the name of
     its type: its `str()` is never called.
     """
-    if isinstance(value, np.generic):
-        value = value.item()
     kind = type(value)
+    if issubclass(kind, np.generic):
+        value = float(value) if issubclass(kind, np.longdouble) else value.item()  # type: ignore[arg-type, attr-defined]  # a numpy scalar
+        kind = type(value)
     if value is None or kind is bool:
         return value
-    if isinstance(value, str):
-        return clean_text(value)
-    if isinstance(value, (int, float)):
-        return _clean_number(value)
+    # not isinstance(): that reads `__class__`, which an unknown object may define
+    if issubclass(kind, str):
+        return clean_text(value)  # type: ignore[arg-type]  # a str
+    if issubclass(kind, (int, float)):
+        return _clean_number(value)  # type: ignore[arg-type]  # a number
     if kind in (list, tuple):
         items = [clean_value(item) for item in value[:MAX_ITEMS]]  # type: ignore[index] # list or tuple
         return [item for item in items if type(item) is type(items[0]) and type(item) is not list]
