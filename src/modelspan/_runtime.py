@@ -15,7 +15,8 @@ from modelspan._providers import Providers
 from modelspan.config import data_folder
 from modelspan.delivery import quiet
 from modelspan.delivery.accounting import Ledger
-from modelspan.drift.alarm import SpendingRule
+from modelspan.drift.sequential import SequentialRule
+from modelspan.drift.threshold import ThresholdRule
 from modelspan.guard import guard
 from modelspan.pipeline.call import Call, active
 from modelspan.pipeline.queue import Queue
@@ -31,12 +32,14 @@ from modelspan.sinks.stdlog import StandardLogHandler
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.metrics import Meter
 
     from modelspan._providers import Exporters
     from modelspan.config import Config
+    from modelspan.drift.alarm import AlarmRule
+    from modelspan.drift.feature import FeatureReference
 
 logger = logging.getLogger("modelspan")
 
@@ -58,7 +61,7 @@ class Runtime:
         self._drift = DriftSink(
             meter,
             self.emit_log,
-            lambda: SpendingRule(false_alarm_rate=config.drift_false_alarm_rate),
+            partial(_alarm_rule, config),
             self._webhooks.send if self._webhooks else None,
         )
         self._sentry = _sentry_sink(config)
@@ -143,6 +146,18 @@ class Runtime:
             FeatureSink(meter, self._drift.on_counts, limits),
         ]
         return [*sinks, self._sentry] if self._sentry is not None else sinks
+
+
+def _alarm_rule(config: Config, columns: Mapping[str, FeatureReference], window_rows: int) -> AlarmRule:
+    """The rule of one model's drift alarms."""
+    if config.drift_rule:
+        return ThresholdRule(columns, rule=config.drift_rule, window_rows=window_rows)
+    return SequentialRule(
+        columns,
+        false_alarm_rate=config.drift_false_alarm_rate,
+        smallest_effect=config.drift_smallest_effect,
+        window_rows=window_rows,
+    )
 
 
 def _sentry_sink(config: Config) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelspan.config_rules import check_endpoint, check_names, check_types, check_webhook
+from modelspan.config_rules import check_drift_rule, check_endpoint, check_names, check_types, check_webhook
 from modelspan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,7 +62,11 @@ class Config:
     capture_logs: str = ""
     """Level from which records of the standard `logging` are sent too; empty: none are."""
     drift_false_alarm_rate: float = 0.01
-    """Probability of any false drift alarm of a model over its whole life, above 0 to 0.5."""
+    """Probability of any false drift alarm of a model over its whole life in a process, above 0 to 0.5."""
+    drift_smallest_effect: float = 0.05
+    """Smallest drift worth an alarm, as PSI, 0.001 to 10; a shift by d standard deviations has about d²."""
+    drift_rule: str = ""
+    """A fixed threshold instead of the calibrated rule: `psi>0.2`; also ks, kl, js, wasserstein."""
 
     fleet_features: int = 20
     """Features whose counts by bin are exported for fleet-wide drift, beside the score's; 0 to 1000."""
@@ -74,6 +78,7 @@ class Config:
         check_names(self)
         check_endpoint(self)
         check_webhook(self)
+        check_drift_rule(self)
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if not low <= value <= high:
@@ -109,6 +114,8 @@ ENVIRONMENT = {
     "MODELSPAN_DRIFT_FALSE_ALARM_RATE": "drift_false_alarm_rate",
     "MODELSPAN_FLEET_FEATURES": "fleet_features",
     "MODELSPAN_FLEET_LEVELS": "fleet_levels",
+    "MODELSPAN_DRIFT_SMALLEST_EFFECT": "drift_smallest_effect",
+    "MODELSPAN_DRIFT_RULE": "drift_rule",
     "MODELSPAN_WEBHOOK_URL": "webhook_url",
     "MODELSPAN_WEBHOOK_SECRET": "webhook_secret",
     "MODELSPAN_DATA": "data",
@@ -126,6 +133,7 @@ _RANGES = (
     ("drift_false_alarm_rate", 1e-9, 0.5),
     ("fleet_features", 0, 1000),
     ("fleet_levels", 1, 100),
+    ("drift_smallest_effect", 0.001, 10.0),
 )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from modelspan.drift.threshold import parse_threshold
 from modelspan.errors import ConfigError
 from modelspan.signing import decode_secret
 
@@ -77,6 +78,15 @@ def check_webhook(config: Config) -> None:
             "webhook_secret is not whsec_ and the base64 of 24 to 64 bytes; make one with "
             "echo whsec_$(head -c 32 /dev/urandom | base64)"
         )
+
+
+def check_drift_rule(config: Config) -> None:
+    """The fixed threshold, if there is one, can be read."""
+    if config.drift_rule:
+        try:
+            parse_threshold(config.drift_rule)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
 
 
 def _is_secret(secret: str) -> bool:

@@ -1,99 +1,96 @@
-"""When a drift is worth an alarm: rules with a known rate of false ones."""
+"""When a drift is worth an alarm, when it gets worse, and when it is over."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+import numpy as np
+
+from modelspan.drift.compare import FeatureDrift, compare_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping
 
-    from modelspan.drift.compare import FeatureDrift
+    from modelspan.drift.feature import Counts, FeatureReference
 
-_CALM_P = 0.05
-_CALM_LOOKS = 2
+State: TypeAlias = Literal["open", "escalated", "closed"]
+
+CALM_P = 0.05
+"""A window with a larger p-value shows no drift."""
+CALM_WINDOWS = 2
+"""Windows without drift, in a row, that close an alarm."""
+SEVERE = 5.0
+"""An alarm escalates at this multiple of what opens one: 5 x 0.05 is PSI's customary 0.25."""
+TOP_BINS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AlarmChange:
-    """An alarm that opened or closed, with the window that did it."""
+    """An alarm that opened, escalated or closed, with the rows that did it."""
 
     feature: str
-    opened: bool
-    """False when it closed."""
+    state: State
     drift: FeatureDrift
-    threshold: float
-    """The p-value that was asked for: at most this to open, more than this to close."""
+    """When it opens: the rows since the likeliest begin of the drift, else the window just full."""
+    rule: str
+    """What decided: ``sequential``, or a threshold such as ``psi>0.2``."""
+    e_value: float | None = None
+    """Evidence against "nothing drifted" when it opened; None for a fixed threshold."""
 
 
 class AlarmRule(Protocol):
-    """Decides after each look at a window; keeps what it needs between looks."""
+    """Decides on the stream of one model; keeps what it needs between calls."""
 
-    def update(self, drifts: Sequence[FeatureDrift]) -> list[AlarmChange]:
-        """The alarms that change, given all features of one more window."""
+    def update(self, counts: Mapping[str, Counts]) -> list[AlarmChange]:
+        """The alarms that change, given new rows per bin of some features."""
         ...
 
 
-class SpendingRule:
-    """Opens at a rate that is bounded over the whole unending stream, however often one looks.
+@dataclass(slots=True)
+class Lifecycle:
+    """One feature's alarm from opening to closing, judged by full windows that share no rows."""
 
-    Look k gets ``false_alarm_rate * 6 / (pi k)^2``, shared equally by its features. These shares add up to
-    `false_alarm_rate`, so by the union bound the probability of *any* false opening, ever, is at most that,
-    whatever the dependence between features, windows and their common reference. It rests on each p-value
-    being right, and chi-squared p-values are approximate far in the tail; `smallest_psi` makes up for that,
-    and keeps drifts shut out that are real but too small to matter (tests/test_drift_alarm.py measures the
-    whole). The price: later looks need stronger evidence. Pass full windows without common rows, or the looks
-    are spent on the same evidence.
+    reference: FeatureReference
+    window_rows: int
+    calm: Callable[[FeatureDrift], bool]
+    severe: Callable[[FeatureDrift], bool]
+    _window: Counts = field(init=False)
+    _calm_windows: int = 0
+    _escalated: bool = False
 
-    An alarm closes after two looks in a row with ``p > 0.05``.
+    def __post_init__(self) -> None:
+        self._window = np.zeros_like(self.reference.counts)
 
-    Args:
-        false_alarm_rate: Probability of any false alarm over the life of the rule, in (0, 1).
-        smallest_psi: PSI below which no alarm opens, ``>= 0``.
+    def update(self, counts: Counts) -> tuple[State, FeatureDrift] | None:
+        """What the new rows change; nothing before a window is full."""
+        self._window = self._window + counts
+        if self._window.sum() < self.window_rows:
+            return None
+        drift = compare_counts(self.reference, self._window)
+        self._window = np.zeros_like(self._window)
+        self._calm_windows = self._calm_windows + 1 if self.calm(drift) else 0
+        if self._calm_windows == CALM_WINDOWS:
+            return "closed", drift
+        if self._escalated or not self.severe(drift):
+            return None
+        self._escalated = True
+        return "escalated", drift
 
-    Raises:
-        ValueError: If an argument is out of its range.
 
-    Source: union bound over Basel's sum; alpha spending: Lan and DeMets (1983), Biometrika 70(3), 659-663.
+def excess_psi(drift: FeatureDrift) -> float:
+    """PSI less what chance alone gives it, so that small windows do not look drifted; may be negative.
+
+    Source: the mean of PSI without drift, Yurdakul and Naranjo (2020), J. Risk Model Validation 14(3).
     """
+    before, after = int(drift.reference_counts.sum()), int(drift.current_counts.sum())
+    bins = int(np.count_nonzero(drift.reference_counts + drift.current_counts))
+    return drift.psi - (bins - 1) * (1 / max(before, 1) + 1 / max(after, 1))
 
-    def __init__(self, *, false_alarm_rate: float = 0.01, smallest_psi: float = 0.05) -> None:
-        if not 0.0 < false_alarm_rate < 1.0:
-            raise ValueError(
-                f"false_alarm_rate={false_alarm_rate} is a probability, so set it between 0 and 1"
-            )
-        if not 0.0 <= smallest_psi < math.inf:
-            raise ValueError(f"smallest_psi={smallest_psi} must be 0 or more and finite, for example 0.05")
-        self._rate = false_alarm_rate
-        self._smallest_psi = smallest_psi
-        self._looks = 0
-        self._calm: dict[str, int] = {}
 
-    @property
-    def open(self) -> frozenset[str]:
-        """Features whose alarm is open."""
-        return frozenset(self._calm)
-
-    def update(self, drifts: Sequence[FeatureDrift]) -> list[AlarmChange]:
-        """The alarms that change, given all features of one more full window; no features is no look."""
-        if not drifts:
-            return []
-        self._looks += 1
-        alpha = self._rate * 6.0 / (math.pi * self._looks) ** 2 / len(drifts)
-        changes = [self._closing(d) if d.feature in self._calm else self._opening(d, alpha) for d in drifts]
-        return [change for change in changes if change]
-
-    def _opening(self, drift: FeatureDrift, alpha: float) -> AlarmChange | None:
-        if drift.p_value > alpha or drift.psi < self._smallest_psi:
-            return None
-        self._calm[drift.feature] = 0
-        return AlarmChange(feature=drift.feature, opened=True, drift=drift, threshold=alpha)
-
-    def _closing(self, drift: FeatureDrift) -> AlarmChange | None:
-        calm = self._calm[drift.feature] + 1 if drift.p_value > _CALM_P else 0
-        self._calm[drift.feature] = calm
-        if calm < _CALM_LOOKS:
-            return None
-        del self._calm[drift.feature]
-        return AlarmChange(feature=drift.feature, opened=False, drift=drift, threshold=_CALM_P)
+def grown_bins(drift: FeatureDrift) -> list[int]:
+    """Positions of the bins whose share grew most, at most three, the most grown first."""
+    shares = [counts / max(int(counts.sum()), 1) for counts in (drift.reference_counts, drift.current_counts)]
+    growth = shares[1] - shares[0]
+    order = np.argsort(-growth, kind="stable")[:TOP_BINS]
+    return [int(position) for position in order if growth[position] > 0]

@@ -31,6 +31,10 @@ DRIFT_WINDOW_ROWS: Final = "ml.drift.window.rows"
 DRIFT_BINS: Final = "ml.drift.bins"
 DRIFT_REFERENCE_COUNTS: Final = "ml.drift.reference.counts"
 DRIFT_CURRENT_COUNTS: Final = "ml.drift.current.counts"
+DRIFT_STATE: Final = "ml.drift.alarm.state"
+DRIFT_RULE: Final = "ml.drift.alarm.rule"
+DRIFT_E_VALUE: Final = "ml.drift.e_value"
+DRIFT_TOP_BINS: Final = "ml.drift.top_bins"
 DRIFT_TRACES: Final = "ml.drift.trace_ids"
 OUTCOME_LABEL: Final = "ml.outcome.label"
 OUTCOME_VALUE: Final = "ml.outcome.value"
@@ -68,7 +72,11 @@ ATTRIBUTES: Final[dict[str, str]] = {
     DRIFT_BINS: "Labels of the bins, in order.",
     DRIFT_REFERENCE_COUNTS: "Reference rows per bin.",
     DRIFT_CURRENT_COUNTS: "Rows of the current window per bin.",
-    DRIFT_TRACES: "Trace ids of predictions in the bin that grew most.",
+    DRIFT_STATE: "What became of the alarm: open, escalated or closed.",
+    DRIFT_RULE: "What decided: sequential, or a fixed threshold such as psi>0.2.",
+    DRIFT_E_VALUE: "Evidence against no drift when the alarm opened: what a stake of 1 has become.",
+    DRIFT_TOP_BINS: "Labels of the bins that grew most, at most three.",
+    DRIFT_TRACES: "Trace ids of predictions in the bins that grew most.",
     OUTCOME_LABEL: "True class, always a string.",
     OUTCOME_VALUE: "True value of a regression, always a double.",
     ERROR_TYPE: "Class of the exception; only on failures.",

@@ -10,9 +10,13 @@ from modelspan.semconv.attributes import (
     BATCH_SIZE,
     DRIFT_BINS,
     DRIFT_CURRENT_COUNTS,
+    DRIFT_E_VALUE,
     DRIFT_P_VALUE,
     DRIFT_PREFIX,
     DRIFT_REFERENCE_COUNTS,
+    DRIFT_RULE,
+    DRIFT_STATE,
+    DRIFT_TOP_BINS,
     DRIFT_TRACES,
     DRIFT_WINDOW_ROWS,
     ERROR_TYPE,
@@ -66,8 +70,9 @@ FEEDBACK_EVENT: Final = Event(
     (MODEL_NAME, MODEL_VERSION, PREDICTION_ID, PREDICTION_ROW, OUTCOME_LABEL, OUTCOME_VALUE),
 )  # fmt: skip
 DRIFT_EVENT: Final = Event(
-    "ml.drift.detected", "A drift alarm opened (WARN) or closed (INFO); evidence.", (*_DRIFT, DRIFT_TRACES)
-)
+    "ml.drift.detected", "A drift alarm opened (WARN), escalated (ERROR) or closed (INFO); evidence.",
+    (*_DRIFT, DRIFT_STATE, DRIFT_RULE, DRIFT_E_VALUE, DRIFT_TOP_BINS, DRIFT_TRACES),
+)  # fmt: skip
 DRIFT_REPORT_EVENT: Final = Event(
     "ml.drift.report", "A feature's full window against the reference, with both histograms.", _DRIFT
 )

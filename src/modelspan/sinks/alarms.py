@@ -1,0 +1,82 @@
+"""A drift alarm with its evidence, as a log event and as what goes to people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from modelspan import semconv
+from modelspan.delivery.logs import ERROR, INFO, WARN, Emit, LogEvent
+from modelspan.drift.alarm import grown_bins
+from modelspan.sinks.attributes import model_attributes
+from modelspan.sinks.features import SCORE_NAME, Tracked
+
+if TYPE_CHECKING:
+    from modelspan.drift.alarm import AlarmChange, State
+    from modelspan.drift.compare import FeatureDrift
+    from modelspan.prediction import Model
+
+MAX_TRACES = 5
+Alert = Callable[[str, dict[str, Any]], None]
+"""Delivers an alarm to people: its event name and its evidence."""
+_SEVERITY: dict[State, int] = {"open": WARN, "escalated": ERROR, "closed": INFO}
+_SAID: dict[State, str] = {"open": "drifted", "escalated": "drifted further", "closed": "is back"}
+
+
+def announce(tracked: Tracked, change: AlarmChange, emit: Emit, alert: Alert | None) -> None:
+    """Send the event, and the alert when somebody is to be told."""
+    drift = change.drift
+    said = f"{drift.feature} {_SAID[change.state]}: psi {drift.psi:.3f} in {drift.rows:,} rows"
+    attributes = _attributes(tracked, change)
+    emit(
+        LogEvent(
+            event=semconv.DRIFT_EVENT.name,
+            body=said,
+            severity=_SEVERITY[change.state],
+            attributes=attributes,
+        )
+    )
+    if alert is not None:
+        alert(semconv.DRIFT_EVENT.name, {"summary": said, "state": change.state, **attributes})
+
+
+def _attributes(tracked: Tracked, change: AlarmChange) -> dict[str, object]:
+    drift = change.drift
+    grown = grown_bins(drift)
+    attributes = drift_attributes(tracked.target.model, drift)
+    attributes[semconv.DRIFT_STATE] = change.state
+    attributes[semconv.DRIFT_RULE] = change.rule
+    attributes[semconv.DRIFT_TOP_BINS] = [drift.labels[position] for position in grown]
+    attributes[semconv.DRIFT_TRACES] = [] if change.state == "closed" else _traces(tracked, drift, grown)
+    if change.e_value is not None:
+        attributes[semconv.DRIFT_E_VALUE] = change.e_value
+    return attributes
+
+
+def drift_attributes(model: Model, drift: FeatureDrift) -> dict[str, object]:
+    """A window of a feature against its reference: distances, p-value and both histograms."""
+    distances = {semconv.DRIFT_PREFIX + method: value for method, value in drift.distances().items()}
+    return {
+        **model_attributes(model),
+        semconv.FEATURE_NAME: drift.feature,
+        semconv.FEATURE_KIND: drift.kind,
+        **distances,
+        semconv.DRIFT_P_VALUE: drift.p_value,
+        semconv.DRIFT_WINDOW_ROWS: drift.rows,
+        semconv.DRIFT_BINS: list(drift.labels),
+        semconv.DRIFT_REFERENCE_COUNTS: drift.reference_counts.tolist(),
+        semconv.DRIFT_CURRENT_COUNTS: drift.current_counts.tolist(),
+    }
+
+
+def _traces(tracked: Tracked, drift: FeatureDrift, grown: list[int]) -> list[str]:
+    """Trace ids of recent predictions in the bins that grew: most grown first, newest first."""
+    column = tracked.columns[drift.feature]
+    found: dict[int, list[str]] = {position: [] for position in grown}
+    for prediction in reversed(tracked.recent):
+        scores = prediction.scores if drift.feature == SCORE_NAME else ()
+        counts = column.count(list(prediction.features.get(drift.feature, scores)))
+        for position in grown:
+            if counts[position]:
+                found[position].append(f"{prediction.trace_id:032x}")
+    return list(dict.fromkeys(trace for traces in found.values() for trace in traces))[:MAX_TRACES]
