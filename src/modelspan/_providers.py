@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -13,7 +14,11 @@ from opentelemetry.sdk.resources import Resource
 from modelspan import semconv
 from modelspan.delivery import exporters, logs, metrics, spans
 from modelspan.delivery.accounting import Ledger
+from modelspan.delivery.endpoint import resolve
+from modelspan.delivery.http import Post
+from modelspan.delivery.metric_post import MetricPost
 from modelspan.delivery.outbox import Outbox
+from modelspan.delivery.sender import Sender
 
 if TYPE_CHECKING:
     from modelspan.config import Config
@@ -24,15 +29,20 @@ Exporters = Mapping[str, Callable[[], Any]]
 """Makers of exporters by signal, in place of those that the settings name; for tests."""
 
 
+Box = Outbox | Sender
+"""One signal's way out: through an exporter of the SDK, or by our own sender."""
+
+
 class Ours:
-    """Our providers and outboxes of spans and logs; they live as long as the process tree.
+    """Our providers, and what their processors hand records to; they live as long as the process tree.
 
     The API lets a provider be set once, so a forked child and a second `configure` go on with the same ones,
-    their outboxes emptied.
+    their queues emptied.
     """
 
     def __init__(self) -> None:
-        self.outboxes: dict[str, Outbox] = {}
+        self.boxes: dict[str, Box] = {}
+        self.processors: dict[str, Any] = {}
         self.tracing: Any = None
         self.logging: Any = None
 
@@ -42,18 +52,18 @@ _ours = Ours()
 
 def after_fork() -> None:
     """In a forked child: what the parent had waiting is the parent's to send."""
-    for outbox in _ours.outboxes.values():
-        outbox.reset(Ledger())
+    for box in _ours.boxes.values():
+        box.reset(Ledger())
 
 
 class Providers:
-    """Where spans, log events and metrics of this process go, and the outboxes that are ours to flush."""
+    """Where spans, log events and metrics of this process go, and the boxes that are ours to flush."""
 
     def __init__(self, config: Config, ledger: Ledger, given: Exporters | None) -> None:
         self._config = config
         self._ledger = ledger
         self._given = given
-        self.outboxes: list[Outbox] = []
+        self.boxes: list[Box] = []
         resource = _resource(config)
         self.spans = spans.SpanMaker(self._tracer_provider(resource))
         self.emit_log = logs.emitter(self._logger_provider(resource))
@@ -72,7 +82,7 @@ class Providers:
                 )
             elif provider is None:
                 trace.set_tracer_provider(_ours.tracing)
-        self._outbox("spans", lambda box: _ours.tracing.add_span_processor(spans.OutboxSpanProcessor(box)))
+        self._attach("spans", lambda box: spans.attach(_ours.tracing, box))
         return _ours.tracing
 
     def _logger_provider(self, resource: Resource) -> Any:
@@ -83,20 +93,31 @@ class Providers:
             _ours.logging = logs.own_provider(resource)
             if logs.is_unset():
                 logs.register(_ours.logging)
-        self._outbox("logs", lambda box: logs.attach(_ours.logging, box))
+        self._attach("logs", lambda box: logs.attach(_ours.logging, box))
         return _ours.logging
 
-    def _outbox(self, signal: Any, attach: Callable[[Outbox], Any]) -> None:
-        """Put our outbox of `signal` to work: a new one is attached to our provider, for good."""
-        factory = self._factory(signal)
-        if factory is None:
+    def _attach(self, signal: Any, attach: Callable[[Box], Any]) -> None:
+        """Put the box of `signal` to work; its processor is attached to our provider once, for good."""
+        box = self._box(signal)
+        if box is None:
             return
-        if signal in _ours.outboxes:
-            _ours.outboxes[signal].adopt(self._ledger, factory)
+        _ours.boxes[signal] = box
+        if signal in _ours.processors:
+            _ours.processors[signal].outbox = box
         else:
-            _ours.outboxes[signal] = Outbox(signal, factory, self._ledger)
-            attach(_ours.outboxes[signal])
-        self.outboxes.append(_ours.outboxes[signal])
+            _ours.processors[signal] = attach(box)
+        self.boxes.append(box)
+
+    def _box(self, signal: Any) -> Box | None:
+        """The box that a former runtime used, if it is of the right kind, else a new one."""
+        factory, kind = self._factory(signal), Sender if self._is_native(signal) else Outbox
+        if factory is None:
+            return None
+        former = _ours.boxes.get(signal)
+        if type(former) is kind:
+            former.adopt(self._ledger, factory)
+            return former
+        return kind(signal, factory, self._ledger)
 
     def _meter(self, resource: Resource) -> Meter:
         application = metrics.application_meter()
@@ -109,8 +130,17 @@ class Providers:
         self.metrics = metrics.MetricsOut(resource, factory, self._ledger, seconds)
         return self.metrics.meter
 
+    def _is_native(self, signal: Any) -> bool:
+        return self._given is None and exporters.exporter_kind(signal) == "http/protobuf"
+
     def _factory(self, signal: Any) -> Callable[[], Any] | None:
-        return self._given[signal] if self._given else exporters.exporter_factory(signal, self._config)
+        """What makes the exporter of a signal, or the connection of our own sender."""
+        if self._given:
+            return self._given[signal]
+        if not self._is_native(signal):
+            return exporters.exporter_factory(signal, self._config)
+        endpoint = resolve(signal, self._config)
+        return partial(MetricPost if signal == "metrics" else Post, endpoint)
 
 
 def _resource(config: Config) -> Resource:

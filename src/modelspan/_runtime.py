@@ -73,7 +73,7 @@ class Runtime:
             self.ledger,
             tick_seconds=config.tick_seconds,
             sample_rows=config.sample_rows,
-            crowded=lambda: any(outbox.crowded for outbox in self._providers.outboxes),
+            crowded=lambda: any(box.crowded for box in self._providers.boxes),
         )
         self._handler = StandardLogHandler(config.capture_logs, self.queue, self.emit_log)
 
@@ -92,7 +92,7 @@ class Runtime:
 
         A child inherits even the lock of a module that another thread was importing, and would wait for ever.
         """
-        locks = [self._worker.busy, *(outbox.imports for outbox in self._providers.outboxes)]
+        locks = [self._worker.busy, *(box.imports for box in self._providers.boxes)]
         if self._providers.metrics is not None:
             locks.append(self._providers.metrics.imports)
         deadline = time.monotonic() + FORK_WAIT_SECONDS
@@ -122,13 +122,13 @@ class Runtime:
         return clean and not lost
 
     def _flushes(self, deadline: float) -> Sequence[Callable[[], bool]]:
-        flushes: list[Callable[[], bool]] = [partial(box.flush, deadline) for box in self._providers.outboxes]
+        flushes: list[Callable[[], bool]] = [partial(box.flush, deadline) for box in self._providers.boxes]
         if self._providers.metrics is not None:
             flushes.append(partial(self._providers.metrics.flush, seconds_left(deadline)))
         return flushes
 
     def _closes(self, deadline: float) -> Sequence[Callable[[], Any]]:
-        closes: list[Callable[[], Any]] = [partial(box.close, deadline) for box in self._providers.outboxes]
+        closes: list[Callable[[], Any]] = [partial(box.close, deadline) for box in self._providers.boxes]
         if self._providers.metrics is not None:
             closes.append(partial(self._providers.metrics.close, seconds_left(deadline)))
         if self._sentry is not None:

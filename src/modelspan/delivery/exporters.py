@@ -41,7 +41,7 @@ def exporter_factory(
     Raises:
         ConfigError: If an `OTEL_*` variable names an exporter or protocol that does not exist.
     """
-    kind = _kind(signal, env)
+    kind = exporter_kind(signal, env)
     if kind == "none":
         return None
     module, name = _CLASSES[kind, signal]
@@ -53,7 +53,12 @@ def _make(module: str, name: str, arguments: dict[str, Any]) -> Any:
     return getattr(importlib.import_module(module), name)(**arguments)
 
 
-def _kind(signal: Signal, env: Mapping[str, str]) -> str:
+def exporter_kind(signal: Signal, env: Mapping[str, str] = os.environ) -> str:
+    """`http/protobuf`, which is ours to send, or `grpc`, `console` or `none`.
+
+    Raises:
+        ConfigError: If a variable names an exporter or protocol that does not exist.
+    """
     variable = f"OTEL_{_VARIABLE[signal]}_EXPORTER"
     choice = env.get(variable) or "otlp"
     if choice in ("none", "console"):

@@ -19,7 +19,7 @@ from modelspan import semconv
 from modelspan._version import __version__
 
 if TYPE_CHECKING:
-    from modelspan.delivery.outbox import Outbox
+    from modelspan.delivery.outbox import Box
 
 TRACE, DEBUG, INFO, WARN, ERROR, FATAL = 1, 5, 9, 13, 17, 21
 _TEXT = {TRACE: "TRACE", DEBUG: "DEBUG", INFO: "INFO", WARN: "WARN", ERROR: "ERROR", FATAL: "FATAL"}
@@ -47,7 +47,7 @@ Emit = Callable[[LogEvent], None]
 class OutboxLogProcessor(LogRecordProcessor):
     """Hands log records, the user's OpenTelemetry ones too, to the outbox."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Box) -> None:
         self.outbox = outbox
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
@@ -89,9 +89,11 @@ def own_provider(resource: Resource) -> LoggerProvider:
     return LoggerProvider(resource=resource, shutdown_on_exit=False)
 
 
-def attach(provider: LoggerProvider, outbox: Outbox) -> None:
+def attach(provider: LoggerProvider, outbox: Box) -> OutboxLogProcessor:
     """Let `provider` export through `outbox`."""
-    provider.add_log_record_processor(OutboxLogProcessor(outbox))
+    processor = OutboxLogProcessor(outbox)
+    provider.add_log_record_processor(processor)
+    return processor
 
 
 def emitter(provider: LoggerProvider) -> Emit:
@@ -125,3 +127,10 @@ def severity_of(level: int) -> int:
     """OpenTelemetry severity of a level of the standard `logging`."""
     steps = ((logging.CRITICAL, FATAL), (logging.ERROR, ERROR), (logging.WARNING, WARN), (logging.INFO, INFO))
     return next((severity for floor, severity in steps if level >= floor), DEBUG)
+
+
+def sdk_encoder() -> Callable[[Any], Any]:
+    """The SDK's encoder of log records; imported when needed, on a background thread."""
+    from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs  # noqa: PLC0415 - see above
+
+    return encode_logs

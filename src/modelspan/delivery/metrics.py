@@ -64,7 +64,7 @@ class CountedExporter(MetricExporter):
                 result = self._exporter.export(metrics_data, timeout_millis=timeout_millis)
             self.accepted = result is MetricExportResult.SUCCESS
         if self.accepted or not self._closed:  # at the end, one line says what was lost
-            self._outage.note(accepted=self.accepted)
+            self._outage.note(accepted=self.accepted, reason=getattr(self._exporter, "reason", ""))
         if self.accepted:
             self._ledger.deliver("metrics", points)
         else:

@@ -35,6 +35,16 @@ class Exporter(Protocol):
         """Stop; break off a retry that is waiting."""
 
 
+class Box(Protocol):
+    """Takes records of one signal and promises to send them, or to count them as dropped."""
+
+    def add(self, item: Any, /) -> None:
+        """Queue one entry."""
+
+    def flush(self, deadline: float, /) -> bool:
+        """Send what waits; True only if all of it was accepted before `deadline` (monotonic)."""
+
+
 class Outbox:
     """Sends what is added, in batches, from one daemon thread; never blocks the caller.
 

@@ -73,13 +73,13 @@ class Outage:
         self.lasting = False
         """Whether the last attempt failed."""
 
-    def note(self, *, accepted: bool) -> None:
-        """Record the result of an attempt."""
+    def note(self, *, accepted: bool, reason: str = "") -> None:
+        """Record the result of an attempt, with the reason that is known for a failure."""
         if accepted and self.lasting:
             logger.warning("modelspan delivers %s again", self.signal)
         if not accepted and not self.lasting:
             logger.warning(
                 "modelspan cannot deliver %s: %s. Predictions are unaffected; see `modelspan doctor`",
-                self.signal, _sending.reason or "the endpoint refused them",
+                self.signal, reason or _sending.reason or "the endpoint refused them",
             )  # fmt: skip
         self.lasting = not accepted

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.resources import Resource
 
-    from modelspan.delivery.outbox import Outbox
+    from modelspan.delivery.outbox import Box
 
 
 class SecretIds(IdGenerator):
@@ -42,7 +42,7 @@ class SecretIds(IdGenerator):
 class OutboxSpanProcessor(SpanProcessor):
     """Hands ended, sampled spans, the user's too, to the outbox."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Box) -> None:
         self.outbox = outbox
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -50,6 +50,13 @@ class OutboxSpanProcessor(SpanProcessor):
         context = span.context
         if context is not None and context.trace_flags.sampled:
             self.outbox.add(span)
+
+
+def attach(provider: TracerProvider, outbox: Box) -> OutboxSpanProcessor:
+    """Let `provider` export through `outbox`."""
+    processor = OutboxSpanProcessor(outbox)
+    provider.add_span_processor(processor)
+    return processor
 
 
 class _GivenIds(IdGenerator):

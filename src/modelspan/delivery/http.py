@@ -1,0 +1,208 @@
+"""One POST at a time over a connection that is kept: bounded in time and in what is read.
+
+The standard library's client follows no redirect, reads no netrc and no proxy variable, and decompresses
+nothing, which is what is wanted here. What it lacks is a deadline for a whole exchange: its timeout starts
+anew with every byte of a dripping server. `_Reader` adds that, on the monotonic clock.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import http.client
+import io
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
+
+from modelspan._version import __version__
+
+if TYPE_CHECKING:
+    from modelspan.delivery.endpoint import Endpoint
+
+MAX_ANSWER: Final = 64 * 1024
+"""Bytes of an answer, headers included, that are read."""
+MIN_GZIP: Final = 1024
+_STALE: Final = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of a POST; a status of 0 means that nothing was answered."""
+
+    status: int
+    reason: str = ""
+    body: bytes = b""
+    protobuf: bool = False
+    html: bool = False
+    retry_after: float | None = None
+    """Seconds that the server asked to wait."""
+
+
+class _Reader(io.RawIOBase):
+    """Reads an answer until a deadline, and no more than `MAX_ANSWER` bytes of it."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        super().__init__()
+        self._sock = sock
+        self._deadline = deadline
+        self._left = MAX_ANSWER
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        remaining = self._deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimeoutError("no whole answer in time")
+        self._sock.settimeout(remaining)
+        count = self._sock.recv_into(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise http.client.HTTPException(f"the answer is longer than {MAX_ANSWER:,} bytes")
+        return count
+
+
+class _Socket:
+    """What `http.client` needs of a socket, with answers read through `_Reader`."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.deadline = 0.0
+
+    def sendall(self, data: Any) -> None:
+        """Send all of it; the timeout of the standard library bounds the whole."""
+        self.sock.settimeout(max(0.001, self.deadline - time.monotonic()))
+        self.sock.sendall(data)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """A file from which one answer is read."""
+        return io.BufferedReader(_Reader(self.sock, self.deadline))
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.sock.close()
+
+
+class Post:
+    """Posts bodies to one endpoint; made and used by one thread, `abort` may come from another."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        parts = urlsplit(endpoint.url)
+        self._path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
+        self._headers = {
+            "content-type": "application/x-protobuf",
+            "user-agent": f"modelspan/{__version__}",
+            **endpoint.headers,
+        }
+        if parts.username is not None and "authorization" not in self._headers:
+            self._headers["authorization"] = _basic(parts.username, parts.password or "")
+        self._secure = parts.scheme == "https"
+        self._host, self._port = parts.hostname or "", parts.port
+        self._context = _tls(endpoint) if self._secure else None
+        self._connection: http.client.HTTPConnection | None = None
+
+    def send(self, body: bytes, seconds: float) -> Answer:
+        """Post `body` and wait for the answer, `seconds` in all at most; never raises for the far end."""
+        deadline = time.monotonic() + min(seconds, self.endpoint.timeout_seconds)
+        headers = self._headers
+        if self.endpoint.gzip and len(body) >= MIN_GZIP:
+            headers = {**headers, "content-encoding": "gzip"}
+            body = gzip.compress(body, compresslevel=1, mtime=0)
+        kept = self._connection is not None
+        try:
+            try:
+                return self._exchange(body, headers, deadline)
+            except _STALE:
+                self.close()
+                if not kept:  # a server may close an idle connection just when it is used again
+                    raise
+                return self._exchange(body, headers, deadline)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            return Answer(status=0, reason=_explain(error, self.endpoint))
+
+    def close(self) -> None:
+        """Close the connection; the next POST makes a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def abort(self) -> None:
+        """Break off what is being sent or waited for, from another thread."""
+        wrapped = getattr(self._connection, "sock", None)
+        try:
+            (wrapped.sock if isinstance(wrapped, _Socket) else wrapped).shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]  # AttributeError below
+        except (OSError, AttributeError):
+            return  # it has ended meanwhile
+
+    def _exchange(self, body: bytes, headers: dict[str, str], deadline: float) -> Answer:
+        connection = self._connected(deadline)
+        wrapped: Any = connection.sock
+        wrapped.deadline = deadline
+        connection.request("POST", self._path, body, headers)
+        response = connection.getresponse()
+        try:
+            answered = response.read()
+        except http.client.HTTPException:
+            answered = b""
+            self.close()
+        if response.will_close:
+            self.close()
+        kind = response.getheader("content-type") or ""
+        return Answer(
+            status=response.status,
+            reason=response.reason[:100],
+            body=answered,
+            protobuf="protobuf" in kind,
+            html="html" in kind,
+            retry_after=_seconds(response.getheader("retry-after")),
+        )
+
+    def _connected(self, deadline: float) -> http.client.HTTPConnection:
+        if self._connection is None:
+            seconds = max(0.001, deadline - time.monotonic())
+            made: http.client.HTTPConnection = (
+                http.client.HTTPSConnection(self._host, self._port, timeout=seconds, context=self._context)
+                if self._secure
+                else http.client.HTTPConnection(self._host, self._port, timeout=seconds)
+            )
+            self._connection = made
+            made.connect()
+            made.sock = _Socket(made.sock)
+        return self._connection
+
+
+def _tls(endpoint: Endpoint) -> ssl.SSLContext:
+    """Certificates are always checked; with a client certificate the server may check ours."""
+    context = ssl.create_default_context(cafile=endpoint.certificate or None)
+    if endpoint.client_certificate:
+        context.load_cert_chain(endpoint.client_certificate, endpoint.client_key or None)
+    return context
+
+
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+
+
+def _explain(error: BaseException, endpoint: Endpoint) -> str:
+    """The error and the address, without what is secret in it."""
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return f"{said} ({endpoint.shown})"[:300]
+
+
+def _seconds(header: str | None) -> float | None:
+    """Seconds in a `Retry-After` header: a number or a date; None for neither."""
+    if not header:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
+    except ValueError:
+        return None

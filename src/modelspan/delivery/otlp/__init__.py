@@ -1,0 +1,1 @@
+"""OTLP as bytes, without the SDK's objects: columnar for regular records, by hand for the others."""

@@ -1,0 +1,161 @@
+"""Many records of one shape as one matrix of bytes: the one place of modelspan where cleverness is allowed.
+
+Records of one decorated function have one protobuf layout (https://protobuf.dev/programming-guides/encoding/).
+Field numbers, names, lengths and constant values are the same bytes in each of them; ids, times and numbers
+differ, but in encodings of fixed width: `fixed64` and `double` are 8 little-endian bytes, ids have 16 and 8.
+So a batch of n records is an (n, width) matrix of uint8:
+
+    tag len | 0a 10 [trace id] 12 08 [span id] 2a 0e "predict credit" … 39 [start] 41 [end] …
+            ^ constant, copied n times         ^ a column of 8 bytes, written once for all records
+
+Constant bytes are written by one broadcast, each column by one strided copy: numpy does it in C, the price in
+Python is paid per batch. Texts of varying length are columns as wide as the longest, and every length that
+encloses them is a column too; bytes past a text's end are masked out in the end. Lengths that vary are always
+two bytes, of which a decoder need not be told: a varint may be padded with a group of zeros.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelspan.delivery.otlp import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Bytes = NDArray[np.uint8]
+
+MAX_TEXT: Final = 256
+"""Bytes of a text of varying length; more would make the matrix of all records as wide."""
+MAX_RECORD: Final = 2**14 - 1
+_HEAD: Final = 3
+"""Bytes of a tag and a padded length."""
+_HEX: Final = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), np.uint8).reshape(256, 2)
+
+
+class Column(NamedTuple):
+    """Cells of all records, shape ``(n, width)``; with `lengths` only so many bytes of each are meant."""
+
+    cells: Bytes
+    lengths: NDArray[np.int64] | None = None
+
+
+Part = bytes | Column
+
+
+def int64s(values: NDArray[np.int64]) -> Column:
+    """Numbers or times as `fixed64`."""
+    return Column(np.ascontiguousarray(values, "<i8").view(np.uint8).reshape(-1, 8))
+
+
+def int32s(values: NDArray[np.integer[Any]]) -> Column:
+    """Flags as `fixed32`."""
+    return Column(np.ascontiguousarray(values, "<i4").view(np.uint8).reshape(-1, 4))
+
+
+def doubles(values: NDArray[np.float64]) -> Column:
+    """Numbers as `double`."""
+    return Column(np.ascontiguousarray(values, "<f8").view(np.uint8).reshape(-1, 8))
+
+
+def hexadecimal(ids: Bytes) -> Column:
+    """Ids as text, two characters a byte."""
+    return Column(_HEX[ids].reshape(len(ids), -1))
+
+
+def texts(values: Sequence[str]) -> Column | None:
+    """Texts of varying length; None when one is longer than `MAX_TEXT` bytes."""
+    known = {value: value.encode("utf-8", "replace") for value in set(values)}
+    if max(map(len, known.values()), default=0) > MAX_TEXT:
+        return None
+    names = list(known)
+    position = {name: index for index, name in enumerate(names)}
+    codes = np.fromiter((position[value] for value in values), np.intp, len(values))
+    width = max(1, max(map(len, known.values()), default=1))
+    table = np.frombuffer(b"".join(known[name].ljust(width, b"\0") for name in names), np.uint8)
+    lengths = np.array([len(known[name]) for name in names], np.int64)
+    return Column(table.reshape(-1, width)[codes], lengths[codes])
+
+
+def double_attribute(field: int, key: str, values: NDArray[np.float64]) -> list[Part]:
+    """An attribute that is a number; records in which it is not finite go without."""
+    head = wire.block(field, wire.key_value(key, 0.0))[:-8]
+    cells = doubles(values).cells
+    present = np.isfinite(values)
+    if present.all():
+        return [head, Column(cells)]
+    whole = np.empty((len(cells), len(head) + 8), np.uint8)
+    whole[:, : len(head)] = np.frombuffer(head, np.uint8)
+    whole[:, len(head) :] = cells
+    return [Column(whole, np.where(present, len(head) + 8, 0))]
+
+
+def text_attribute(field: int, key: str, column: Column) -> list[Part]:
+    """An attribute that is a text of varying length."""
+    assert column.lengths is not None
+    key_bytes = wire.text(1, key)
+    value = [*_enclosed(2, _HEAD, column.lengths), *_enclosed(1, 0, column.lengths), column]
+    return [*_enclosed(field, len(key_bytes) + 2 * _HEAD, column.lengths), key_bytes, *value]
+
+
+def text_value(field: int, prefix: bytes, column: Column) -> list[Part]:
+    """An `AnyValue` that is a text: `prefix` and then `column`."""
+    assert column.lengths is not None
+    more = len(prefix)
+    return [
+        *_enclosed(field, more + _HEAD, column.lengths), *_enclosed(1, more, column.lengths), prefix, column
+    ]  # fmt: skip
+
+
+def _enclosed(field: int, more: int, lengths: NDArray[np.int64]) -> list[Part]:
+    """Tag and length of a field that holds `more` bytes and a text."""
+    return [wire.tag(field), Column(_padded(lengths + more))]
+
+
+def _padded(lengths: NDArray[np.int64]) -> Bytes:
+    """Varints of two bytes each: the low 7 bits with the sign to go on, the high 7 bits."""
+    return np.stack((lengths & 0x7F | 0x80, lengths >> 7), axis=1).astype(np.uint8)
+
+
+def assemble(field: int, count: int, parts: Iterable[Part]) -> tuple[bytes, Sequence[int]]:
+    """All records, each as repeated field `field` of its scope, and where each ends.
+
+    Raises:
+        ValueError: If a record is longer than two bytes of length can say.
+    """
+    whole = [wire.tag(field), Column(np.zeros((count, 2), np.uint8)), *parts]
+    widths = [len(part) if isinstance(part, bytes) else part.cells.shape[1] for part in whole]
+    head, width = len(wire.tag(field)) + 2, sum(widths)
+    if width - head > MAX_RECORD:
+        raise ValueError(f"a record of {width} bytes is longer than {MAX_RECORD}")
+    matrix, keep = _fill(count, width, whole, widths)
+    if keep is None:
+        matrix[:, head - 2 : head] = _padded(np.array([width - head]))
+        return matrix.tobytes(), range(width, width * count + 1, width)
+    lengths = keep.sum(axis=1)
+    matrix[:, head - 2 : head] = _padded(lengths - head)
+    return matrix[keep].tobytes(), np.cumsum(lengths).tolist()
+
+
+def _fill(
+    count: int, width: int, parts: Sequence[Part], widths: Sequence[int]
+) -> tuple[Bytes, NDArray[np.bool_] | None]:
+    """The matrix, and a mask of the bytes that are meant when not all are."""
+    template = b"".join(
+        part if isinstance(part, bytes) else bytes(w) for part, w in zip(parts, widths, strict=True)
+    )
+    matrix = np.empty((count, width), np.uint8)
+    matrix[:] = np.frombuffer(template, np.uint8)
+    keep: NDArray[np.bool_] | None = None
+    start = 0
+    for part, size in zip(parts, widths, strict=True):
+        if isinstance(part, Column):
+            matrix[:, start : start + size] = part.cells
+            if part.lengths is not None:
+                keep = np.ones((count, width), bool) if keep is None else keep
+                keep[:, start : start + size] = np.arange(size) < part.lengths[:, None]
+        start += size
+    return matrix, keep
