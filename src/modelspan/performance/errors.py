@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _POWERS: Final = 5
+_FITTED: Final = 4
+"""Moments that R²'s deviation is made of; as degrees of freedom they are lost to it."""
 _LARGEST: Final = 1e30
 """From here on powers would leave the range of floats; nobody's outcome is that large."""
 
@@ -132,10 +134,10 @@ def r2(errors: Errors) -> Measure | None:
         return None
     ratio = squared / spread
     rows = errors.absolute.rows
-    if rows < 3 or ratio <= 0:
-        return Measure(1 - ratio, *((1 - ratio, 1 - ratio) if rows >= 3 else ()))
+    if rows <= _FITTED + 1 or ratio <= 0:
+        return Measure(1 - ratio, *((1 - ratio, 1 - ratio) if rows > _FITTED + 1 else ()))
     variance = central[2, 0] / squared**2 - 2 * cross / (squared * spread) + fourth / spread**2
-    half = critical(rows) * math.sqrt(max(variance, 0.0) / rows)
+    half = critical(rows) * math.sqrt(max(variance, 0.0) / (rows - _FITTED))
     return Measure(1 - ratio, 1 - ratio * math.exp(half), 1 - ratio * math.exp(-half))
 
 
