@@ -1,5 +1,7 @@
 """`modelspan dashboards`: the same files each time, and one line when something is wrong."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
@@ -45,6 +47,12 @@ def test_check_tells_what_is_out_of_date_and_writes_nothing(tmp_path):
     assert run("--out", tmp_path, "--check").exit_code == 0
 
 
+def test_what_lies_in_the_repository_is_current():
+    collector = Path(__file__).parents[2] / "collector"
+    result = run("--out", collector, "--check")
+    assert result.exit_code == 0, f"{result.stderr}\nrun: modelspan dashboards --out collector"
+
+
 def test_every_yaml_file_is_yaml(tmp_path):
     run("--out", tmp_path)
     files = list(tmp_path.rglob("*.y*ml"))
@@ -56,10 +64,11 @@ def test_every_yaml_file_is_yaml(tmp_path):
     ("arguments", "message"),
     [
         (("--reference", "none.json"), "reference='none.json' can't be read"),
-        (("--only", "excel"), "only='excel' is not a product; use grafana"),
+        (("--only", "excel"), "only='excel' is not a product; use grafana, prometheus"),
         (("--window", "90"), "duration='90' is not a number with s, m, h, d or w"),
         (("--window", "90s"), "window='90s' must be a whole number of steps of 1m"),
         (("--step", "soon"), "duration='soon'"),
+        (("--latency", "0.2"), "latency=0.2 is no bucket of the duration; use one of 0.0001,"),
         (("--grafana", "grafana:3000"), "grafana='grafana:3000' is not an address"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -31,12 +31,16 @@ def dashboards(
         list[str] | None, typer.Option(help="Span of the fleet's drift; 1h and 1d by default. Repeatable.")
     ] = None,
     step: Annotated[str, typer.Option(help="How often the fleet's counts are added up.")] = "1m",
+    latency: Annotated[float, typer.Option(help="Seconds within which 99 % of the calls should end.")] = 0.25,
     grafana: Annotated[str, typer.Option(help="Grafana's address, for links.")] = "http://127.0.0.1:3000",
     check: Annotated[bool, typer.Option("--check", help="Write nothing; say which files differ.")] = False,
 ) -> None:
     """Write dashboards, recording rules and alerts; what lies in the folder otherwise stays."""
+    settings: dict[str, Any] = {"step": step, "latency_seconds": latency, "grafana": grafana.rstrip("/")}
+    if window:
+        settings["windows"] = tuple(window)
     try:
-        files = _make(reference or [], only or [], tuple(window or ()), step, grafana)
+        files = _make(reference or [], only or [], settings)
     except ConfigError as wrong:
         _leave(str(wrong))
     except ImportError as missing:
@@ -44,16 +48,12 @@ def dashboards(
     _deliver(files, out, check=check)
 
 
-def _make(
-    paths: list[Path], only: list[str], windows: tuple[str, ...], step: str, grafana: str
-) -> dict[str, str]:
+def _make(paths: list[Path], only: list[str], settings: dict[str, Any]) -> dict[str, str]:
     from modelspan.dashboards.plan import Plan
     from modelspan.dashboards.write import make
     from modelspan.drift.reference import Reference
 
-    references = tuple(Reference.load(path) for path in paths)
-    spans = {"windows": windows} if windows else {}
-    return make(Plan(references=references, step=step, grafana=grafana.rstrip("/"), **spans), only)
+    return make(Plan(references=tuple(Reference.load(path) for path in paths), **settings), only)
 
 
 def _deliver(files: dict[str, str], out: Path, *, check: bool) -> None:

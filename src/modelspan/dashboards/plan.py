@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
 
 from modelspan.errors import ConfigError
+from modelspan.semconv import DURATION_BUCKETS
 
 if TYPE_CHECKING:
     from modelspan.drift.reference import Reference
@@ -31,6 +32,8 @@ class Plan:
     """Spans over which the fleet's drift is computed, shortest first."""
     step: str = "1m"
     """How often the fleet's counts are added up; the fineness of the windows."""
+    latency_seconds: float = 0.25
+    """A call is fast if it took at most this; one of the buckets of the duration."""
     grafana: str = "http://127.0.0.1:3000"
     """Address of Grafana as people reach it; links in alerts lead there."""
 
@@ -44,6 +47,11 @@ class Plan:
                 raise ConfigError(
                     f"window={window!r} must be a whole number of steps of {self.step}; choose another"
                 )
+        if self.latency_seconds not in DURATION_BUCKETS:
+            raise ConfigError(
+                f"latency={self.latency_seconds:g} is no bucket of the duration; "
+                f"use one of {', '.join(f'{bucket:g}' for bucket in DURATION_BUCKETS)}"
+            )
         url = urlsplit(self.grafana)
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ConfigError(f"grafana={self.grafana!r} is not an address; use https://HOST or http://HOST")
