@@ -23,11 +23,13 @@ class Collector(Server):
     name = "collector"
     version = "0.165.0"
 
-    def __init__(
-        self, config: Path = FOLDER / "config.core.yaml", env: Mapping[str, str] | None = None
-    ) -> None:
-        """`env` goes to the Collector: addresses and secrets, which its configuration takes from there."""
-        self._config, self._env = config, dict(env or {})
+    def __init__(self, *overlays: str, env: Mapping[str, str] | None = None) -> None:
+        """`config.core.yaml` and the files of collector/ laid over it, such as "sentry.yaml".
+
+        `env` goes to the Collector: addresses and secrets, which its configuration takes from there.
+        """
+        self._configs = [FOLDER / name for name in ("config.core.yaml", *overlays)]
+        self._env = dict(env or {})
 
     @classmethod
     def key(cls) -> str:
@@ -55,7 +57,7 @@ class Collector(Server):
         """Ports: http (OTLP/HTTP), grpc, health, metrics (the Collector's own, for Prometheus)."""
         ports = {name: free_port() for name in ("http", "grpc", "health", "metrics")}
         return Launch(
-            command=[str(home / "build/otelcol-modelspan"), "--config", str(self._config)],
+            command=[str(home / "build/otelcol-modelspan"), *(f"--config={path}" for path in self._configs)],
             ports=ports,
             ready=lambda: answers(f"http://127.0.0.1:{ports['health']}/"),
             env={

@@ -2,10 +2,11 @@
 
 import contextlib
 import os
+import threading
 from pathlib import Path
 
 import pytest
-from stack_servers import Alertmanager, Collector, Prometheus, StackError
+from stack_servers import Alertmanager, Collector, OtlpSink, Prometheus, StackError
 
 
 def pytest_collection_modifyitems(items):
@@ -40,6 +41,38 @@ def prometheus(serve):
 def alertmanager(serve):
     """An Alertmanager that notifies nobody."""
     return serve(Alertmanager())
+
+
+@pytest.fixture(scope="session")
+def sink():
+    """Where Jaeger (/jaeger), Elasticsearch (/es) and Sentry (/sentry) would be."""
+    server = OtlpSink()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="session")
+def collector(serve, prometheus, sink):
+    """The Collector between a process, Prometheus and the sink; quick to send on."""
+    return serve(
+        Collector(
+            "sentry.yaml",
+            env={
+                "PROMETHEUS_URL": prometheus.url,
+                "JAEGER_URL": f"{sink.url}/jaeger",
+                "ELASTICSEARCH_URL": f"{sink.url}/es",
+                "ELASTICSEARCH_API_KEY": "key-of-elasticsearch",
+                "SENTRY_OTLP_URL": f"{sink.url}/sentry",
+                "SENTRY_PUBLIC_KEY": "key-of-sentry",
+                "BATCH_TIMEOUT": "200ms",
+                "SPAN_METRICS_INTERVAL": "1s",
+            },
+        )
+    )
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import time
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
@@ -23,6 +24,7 @@ from modelspan.delivery import logs
 from modelspan.delivery.accounting import Ledger
 from modelspan.delivery.exporters import exporter_factory
 from modelspan.delivery.outbox import Outbox
+from modelspan.doctor.advice import about_silence, about_status
 from modelspan.doctor.checks import Check, mask
 from modelspan.errors import ConfigError
 
@@ -34,18 +36,6 @@ if TYPE_CHECKING:
 MAX_SKEW_SECONDS = 10.0
 _SEND_SECONDS = 15.0
 _RESOURCE = Resource.create({"service.name": "modelspan-doctor"})
-_TODO = {
-    301: "give the final address: an OTLP exporter does not follow redirects",
-    400: "the receiver does not understand the request: is this the address of an OTLP/HTTP receiver?",
-    401: "set the credentials: OTEL_EXPORTER_OTLP_HEADERS='authorization=Bearer ...'",
-    403: "the credentials are not allowed to write here: check token and tenant",
-    404: "no OTLP receiver under this path: give the base address, without /v1/traces",
-    405: "this is not an OTLP receiver: check the port (usually 4318)",
-    413: "a proxy limits the size of requests: raise its limit",
-    429: "the receiver is overloaded: give it more room or send less",
-    503: "the receiver is up but cannot store: look at its own log",
-}
-_REFUSED = "start the receiver (modelspan up) or correct the address: OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 def send_one(signal: str, config: Config, env: Mapping[str, str]) -> tuple[Check, list[float]]:
@@ -87,9 +77,11 @@ def _judge(name: str, signal: str, response: Any, said: str, *, accepted: bool) 
     )
     if 300 <= status < 400:
         where = response.headers.get("Location", "an unnamed place")
-        return Check(name=name, state="failed", found=f"{found}, redirected to {where}", todo=_TODO[301])
+        return Check(
+            name=name, state="failed", found=f"{found}, redirected to {where}", todo=about_status(status, "")
+        )
     if not accepted:
-        todo = _TODO.get(status, "look at the receiver's own log")
+        todo = about_status(status, response.text)
         return Check(name=name, state="failed", found=f"{found} {response.text[:200]}".strip(), todo=todo)
     if refusal := _partial(signal, response):
         todo = "the receiver took the request and refused the record: its message says why"
@@ -100,7 +92,9 @@ def _judge(name: str, signal: str, response: Any, said: str, *, accepted: bool) 
 def _judge_without_answer(name: str, said: str, *, accepted: bool) -> Check:
     if accepted:
         return Check(name=name, state="ok", found="accepted")
-    return Check(name=name, state="failed", found=said[:400] or "no answer", todo=_REFUSED)
+    return Check(
+        name=name, state="failed", found=said[:400] or "no answer", todo=about_silence(said, os.environ)
+    )
 
 
 def _partial(signal: str, response: Any) -> str:
