@@ -36,7 +36,7 @@ class FeatureDrift:
     """Mean way of a row in the feature's unit, missing rows aside (0.0 if a side has only those);
     total variation if categorical."""
     p_value: float
-    """Two-sample chi-squared test of this window alone: not corrected for other features or windows."""
+    """Two-sample test of this window alone (`two_sample_p`): not corrected for other features or windows."""
     labels: tuple[str, ...]
     reference_counts: Counts
     current_counts: Counts

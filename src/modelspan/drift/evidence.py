@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelspan.drift.bets import log_prior, tilts
+from modelspan.drift.bets import log_payoffs, log_prior
 
 if TYPE_CHECKING:
     from modelspan.drift.feature import Counts, FeatureReference
@@ -80,8 +80,7 @@ class Evidence:
             return
         self._remember(counts, rows)
         self._pool += counts
-        tilt = tilts(self._pool, self._smallest, ordered=self._ordered)
-        pay = tilt @ counts - rows * np.log(np.exp(tilt) @ (self._pool / self._pool.sum()))
+        pay = log_payoffs(self._pool, counts, self._smallest, ordered=self._ordered)
         weight = math.log(start_weight(self._looks))
         self._starts[self._stakes <= weight] = self._looks
         self._stakes = np.logaddexp(self._stakes, weight) + pay
