@@ -13,6 +13,7 @@ import numpy as np
 from modelspan.drift import build as building
 from modelspan.drift.columns import Columns, column_kind, listed, read_columns
 from modelspan.drift.compare import DriftReport, FeatureDrift, compare_counts
+from modelspan.drift.discovery import benjamini_hochberg
 from modelspan.drift.feature import FeatureReference, categorical_feature, numeric_feature
 from modelspan.drift.reference_file import Document, read_document, write_document
 from modelspan.errors import ConfigError, ReferenceFileError
@@ -191,11 +192,11 @@ def _scores(columns: Columns, score: str | Sequence[float], used: Columns, rows:
 
 def _judge(drifts: list[FeatureDrift]) -> list[FeatureDrift]:
     """The drifts with their verdict at the false discovery rate."""
-    sorted_p = np.sort([drift.p_value for drift in drifts])
-    allowed = FALSE_DISCOVERY_RATE * np.arange(1, sorted_p.size + 1) / sorted_p.size
-    below = np.flatnonzero(sorted_p <= allowed)
-    threshold = float(sorted_p[below[-1]]) if below.size else -1.0
-    return [replace(d, drifted=d.p_value <= threshold and d.psi >= SMALLEST_PSI) for d in drifts]
+    found = benjamini_hochberg([drift.p_value for drift in drifts], FALSE_DISCOVERY_RATE).tolist()
+    return [
+        replace(drift, drifted=discovered and drift.psi >= SMALLEST_PSI)
+        for drift, discovered in zip(drifts, found, strict=True)
+    ]
 
 
 def _document(reference: Reference) -> Document:
