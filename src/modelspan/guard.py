@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,9 +27,10 @@ def fault(doing: str) -> None:
     now = time.monotonic()
     if now - _last_logged.get(doing, -QUIET_SECONDS) >= QUIET_SECONDS:
         _last_logged[doing] = now
-        logger.log(
-            logging.ERROR, "modelspan failed while %s; the prediction is unaffected", doing, exc_info=True
-        )
+        with suppress(Exception):  # a handler of the application may raise, and it is counted above
+            logger.log(
+                logging.ERROR, "modelspan failed while %s; the prediction is unaffected", doing, exc_info=True
+            )
 
 
 def fault_count() -> int:
