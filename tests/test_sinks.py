@@ -111,6 +111,22 @@ def test_an_alarm_opens_on_a_shift_with_traces_of_shifted_predictions_and_closes
     assert (closed.attributes["ml.feature.name"], closed.severity_text) == ("age", "INFO")
 
 
+def test_spans_say_that_a_drift_alarm_is_open_so_that_sampling_keeps_them(telemetry, reference):
+    predict = watched(reference, drift_window=N)
+    rng = np.random.default_rng(3)
+    for row in rows(rng):
+        predict(row)
+    telemetry.flush()
+    quiet = len(telemetry.spans)
+    for row in rows(rng, shift=25.0):
+        predict(row)
+    assert telemetry.events("ml.drift.detected")
+    predict(next(iter(rows(rng))))
+    spans = sorted(telemetry.spans, key=lambda span: span.start_time)
+    assert not any("ml.drift.active" in span.attributes for span in spans[:quiet])
+    assert spans[-1].attributes["ml.drift.active"] is True
+
+
 def test_a_report_carries_both_histograms(telemetry, reference):
     predict = watched(reference, drift_window=N)
     for row in rows(np.random.default_rng(4)):

@@ -140,7 +140,7 @@ class Runtime:
     def _sinks(self, meter: Meter) -> list[Any]:
         limits = Limits(self.config.fleet_features, self.config.fleet_levels)
         sinks: list[Any] = [
-            SpanSink(self.spans),
+            SpanSink(self.spans, self._drift.drifting),
             LogSink(self.emit_log, self.config.log_rows),
             MetricSink(meter, lambda: [call.target.model for call in list(active)]),
             FeatureSink(meter, self._drift.on_counts, limits),

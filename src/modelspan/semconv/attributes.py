@@ -36,6 +36,7 @@ DRIFT_RULE: Final = "ml.drift.alarm.rule"
 DRIFT_E_VALUE: Final = "ml.drift.e_value"
 DRIFT_TOP_BINS: Final = "ml.drift.top_bins"
 DRIFT_TRACES: Final = "ml.drift.trace_ids"
+DRIFT_ACTIVE: Final = "ml.drift.active"
 OUTCOME_LABEL: Final = "ml.outcome.label"
 OUTCOME_VALUE: Final = "ml.outcome.value"
 ERROR_TYPE: Final = "error.type"
@@ -77,6 +78,7 @@ ATTRIBUTES: Final[dict[str, str]] = {
     DRIFT_E_VALUE: "Evidence against no drift when the alarm opened: what a stake of 1 has become.",
     DRIFT_TOP_BINS: "Labels of the bins that grew most, at most three.",
     DRIFT_TRACES: "Trace ids of predictions in the bins that grew most.",
+    DRIFT_ACTIVE: "true while a drift alarm of the model is open, so that sampling keeps the span.",
     OUTCOME_LABEL: "True class, always a string.",
     OUTCOME_VALUE: "True value of a regression, always a double.",
     ERROR_TYPE: "Class of the exception; only on failures.",

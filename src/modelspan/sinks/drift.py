@@ -62,6 +62,11 @@ class DriftSink:
         self._report(watch, self._compare(watch, full))
         self._judge(watch, counts)
 
+    def drifting(self, model: Model) -> bool:
+        """Whether a drift alarm of the model is open."""
+        watch = self._watches.get(model)
+        return watch is not None and bool(watch.open)
+
     def _add(self, watch: _Watch, counts: Mapping[str, Counts]) -> list[str]:
         """Names of the windows that became full."""
         full = []

@@ -13,7 +13,7 @@ from modelspan.pipeline.text import clean_text, clean_value
 from modelspan.sinks.attributes import error_type, outcome_attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from modelspan.delivery.spans import SpanMaker
     from modelspan.prediction import Model, Prediction
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 class SpanSink:
     """Makes the spans through the tracer in use: its sampler, limits and processors apply."""
 
-    def __init__(self, maker: SpanMaker) -> None:
+    def __init__(self, maker: SpanMaker, drifting: Callable[[Model], bool]) -> None:
+        """`drifting` tells whether a drift alarm of a model is open."""
         self._maker = maker
+        self._drifting = drifting
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """One span each."""
@@ -39,7 +41,7 @@ class SpanSink:
             context if isinstance(context, Context) else Context(),
             (prediction.trace_id, prediction.span_id),
             prediction.sampling,
-            attributes=_attributes(prediction, model),
+            attributes=self._attributes(prediction),
             start_time=prediction.started_ns,
         )
         _replay(span, seen)
@@ -47,18 +49,20 @@ class SpanSink:
             span.set_status(Status(StatusCode.ERROR, prediction.failure.message))
         span.end(prediction.started_ns + int(prediction.seconds * 1e9))
 
-
-def _attributes(prediction: Prediction, model: Model) -> dict[str, Any]:
-    attributes: dict[str, Any] = dict(outcome_attributes(model, error_type(prediction)))
-    if model.framework:
-        attributes[semconv.MODEL_FRAMEWORK] = model.framework
-    if model.task:
-        attributes[semconv.TASK_TYPE] = model.task
-    attributes[semconv.BATCH_SIZE] = prediction.rows
-    attributes[semconv.PREDICTION_ID] = prediction.id
-    for name, value in prediction.annotations.items():
-        attributes[semconv.ANNOTATION_PREFIX + name] = value
-    return attributes
+    def _attributes(self, prediction: Prediction) -> dict[str, Any]:
+        model = prediction.model
+        attributes: dict[str, Any] = dict(outcome_attributes(model, error_type(prediction)))
+        if model.framework:
+            attributes[semconv.MODEL_FRAMEWORK] = model.framework
+        if model.task:
+            attributes[semconv.TASK_TYPE] = model.task
+        if self._drifting(model):
+            attributes[semconv.DRIFT_ACTIVE] = True
+        attributes[semconv.BATCH_SIZE] = prediction.rows
+        attributes[semconv.PREDICTION_ID] = prediction.id
+        for name, value in prediction.annotations.items():
+            attributes[semconv.ANNOTATION_PREFIX + name] = value
+        return attributes
 
 
 def _replay(span: Span, seen: Mapping[str, Any]) -> None:
