@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from modelspan.viewer import drift_query
+from modelspan.viewer import alarm_query
 
 if TYPE_CHECKING:
     from modelspan.viewer.queries import Database
@@ -51,7 +51,7 @@ def _entry(database: Database, row: Any, performance: Performance) -> dict[str, 
     ]
     recent = database.rows(_RATE, (model, version, last - int(RATE_SECONDS * 1e9)))[0][0]
     age = (last - row["first"]) / 10**9
-    opened = drift_query.open_features(database, model, version)
+    opened = alarm_query.open_features(database, model, version)
     measured = performance(model, 24, version)
     return {
         "model": model,

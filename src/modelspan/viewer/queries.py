@@ -10,7 +10,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from modelspan.viewer import drift_query, metrics_query, models_query, performance_query, traces_query
+from modelspan.viewer import (
+    alarm_query,
+    drift_query,
+    metrics_query,
+    models_query,
+    performance_query,
+    traces_query,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -111,7 +118,7 @@ class Queries:
 
     def alerts(self, model: str | None = None) -> dict[str, Any]:
         """Drift alarms, open ones and closed ones, the last opened first."""
-        return drift_query.alerts(self._database, model)
+        return alarm_query.alerts(self._database, model)
 
     def performance(
         self, model: str | None = None, windows: int = 24, version: str | None = None

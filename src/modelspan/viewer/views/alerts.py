@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from modelspan.viewer.views.request import Request
 
-_HEADINGS = ("alert", "model", "PSI#", "p-value#", "opened#", "lasted#", "evidence")
+_HEADINGS = ("alert", "model", "PSI#", "e-value#", "opened#", "lasted#", "evidence")
 _EXAMPLES = 3
 _ID_SHOWN = 8
 
@@ -48,10 +48,10 @@ def _section(state: str, alerts: Sequence[Mapping[str, Any]], now: float) -> par
 def _row(alert: Mapping[str, Any], now: float) -> list[parts.Node]:
     model = parts.link(alert["model"], "models", alert["model"])
     return [
-        parts.stack(_what(alert), parts.muted(alert["summary"])),
+        parts.stack(_what(alert), parts.muted(_said(alert))),
         parts.stack(model, parts.muted(alert["version"] or "no version")),
         text.fixed(alert["psi"]),
-        text.p_value(alert["p_value"]),
+        text.evidence(alert["e_value"]),
         html.Span(text.ago(alert["opened"], now), title=text.clock(alert["opened"])),
         text.seconds(max(0.0, (alert["closed"] or now) - alert["opened"])),
         _evidence(alert),
@@ -60,7 +60,15 @@ def _row(alert: Mapping[str, Any], now: float) -> list[parts.Node]:
 
 def _what(alert: Mapping[str, Any]) -> parts.Node:
     tone: parts.Tone = "alarm" if alert["state"] == "open" else "quiet"
-    return html.Span([html.Strong(text.plain(alert["feature"])), " ", parts.badge(alert["kind"], tone)])
+    word = "critical drift" if alert["severity"] == "critical" else alert["kind"]
+    return html.Span([html.Strong(text.plain(alert["feature"])), " ", parts.badge(word, tone)])
+
+
+def _said(alert: Mapping[str, Any]) -> str:
+    """The summary, which bins grew, and why it is over."""
+    grown = f"; grew: {', '.join(alert['top_bins'])}" if alert["top_bins"] else ""
+    over = f"; over: {alert['reason']}" if alert["reason"] else ""
+    return f"{alert['summary']}{grown}{over}"
 
 
 def _evidence(alert: Mapping[str, Any]) -> parts.Node:

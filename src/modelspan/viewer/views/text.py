@@ -14,6 +14,7 @@ _HOUR: Final = 3_600.0
 _DAY: Final = 86_400.0
 _SECOND_MS: Final = 1_000.0
 _LEAST_P: Final = 0.001
+_GREAT_E: Final = 1_000.0
 
 
 def plain(value: object) -> str:
@@ -32,6 +33,11 @@ def number(value: float | None, digits: int = 3) -> str:
     if abs(value) >= 10 ** (digits - 1):
         return f"{value:,.0f}"
     return f"{value:.{digits}g}" if abs(value) >= 0.0001 or value == 0 else f"{value:.1e}"
+
+
+def evidence(value: float | None) -> str:
+    """An e-value, whose power of ten is what tells: `0.7`, `84`, `2e+07`."""
+    return number(value, 2) if value is None or value < _GREAT_E else f"{value:.0e}"
 
 
 def count(value: int | None) -> str:
