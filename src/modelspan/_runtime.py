@@ -177,4 +177,4 @@ def _webhook_sender(config: Config) -> Any:
     from modelspan.store.webhooks import WebhookStore  # noqa: PLC0415 - see above
 
     store = WebhookStore(Path(config.data) if config.data else data_folder(os.environ))
-    return WebhookSender(store, config.webhook_url, config.webhook_secret)
+    return WebhookSender(store, config.webhook_url, config.webhook_secret, private=config.webhook_private)

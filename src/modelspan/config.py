@@ -45,6 +45,8 @@ class Config:
     """Where drift alarms are posted, signed as Standard Webhooks says; https, or http on this machine."""
     webhook_secret: str = field(default="", repr=False)
     """`whsec_` and the base64 of 24 to 64 bytes; empty: messages are not signed."""
+    webhook_private: bool = False
+    """Allow webhooks to addresses that are not public, as inside a company; else they are refused (SSRF)."""
     data: str = ""
     """Folder of what must not be lost; empty: `MODELSPAN_DATA`, else the user's data folder."""
     metric_interval_seconds: float = 10.0
@@ -118,6 +120,7 @@ ENVIRONMENT = {
     "MODELSPAN_DRIFT_RULE": "drift_rule",
     "MODELSPAN_WEBHOOK_URL": "webhook_url",
     "MODELSPAN_WEBHOOK_SECRET": "webhook_secret",
+    "MODELSPAN_WEBHOOK_PRIVATE": "webhook_private",
     "MODELSPAN_DATA": "data",
     "SENTRY_DSN": "sentry_dsn",
 }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from modelspan.config import Config
 
 _SERVICE_NAME = re.compile(r"[A-Za-z0-9 _-]+\Z")
+_HTTPS_PORT, _FIRST_OPEN_PORT = 443, 1024
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -69,15 +70,30 @@ def check_endpoint(config: Config) -> None:
 
 def check_webhook(config: Config) -> None:
     """The address of webhooks is safe, and the secret is one."""
-    url = urlsplit(config.webhook_url)
-    local = url.scheme == "http" and url.hostname in LOOPBACK
-    if config.webhook_url and not (url.hostname and (url.scheme == "https" or local)):
-        raise ConfigError("webhook_url is not an https address; plain http is for this machine only")
+    if config.webhook_url:
+        _check_webhook_url(config.webhook_url)
     if config.webhook_secret and not _is_secret(config.webhook_secret):
         raise ConfigError(
             "webhook_secret is not whsec_ and the base64 of 24 to 64 bytes; make one with "
             "echo whsec_$(head -c 32 /dev/urandom | base64)"
         )
+
+
+def _check_webhook_url(address: str) -> None:
+    if not address.isprintable() or " " in address:  # urlsplit() would drop line breaks
+        raise ConfigError("webhook_url holds a space or a control character; write it without")
+    try:
+        url = urlsplit(address)
+        port = url.port
+    except ValueError:
+        raise ConfigError("webhook_url is not an address; use https://HOST/PATH") from None
+    local = url.scheme == "http" and url.hostname in LOOPBACK
+    if not (url.hostname and (url.scheme == "https" or local)):
+        raise ConfigError("webhook_url is not an https address; plain http is for this machine only")
+    if url.username is not None:
+        raise ConfigError("webhook_url holds a user name; messages are signed instead, with webhook_secret=")
+    if port is not None and port != _HTTPS_PORT and port < _FIRST_OPEN_PORT:
+        raise ConfigError(f"webhook_url has port={port}, where no web server is; use 443, or 1024 and above")
 
 
 def check_drift_rule(config: Config) -> None:

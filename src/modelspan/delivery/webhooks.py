@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import urllib3
 
+from modelspan.delivery.addresses import guarded_pool, is_loopback, is_public
 from modelspan.guard import guard
 from modelspan.signing import decode_secret, sign
 
@@ -32,11 +33,13 @@ class WebhookSender:
     is tried again, after `Retry-After` at least, for a day.
     """
 
-    def __init__(self, store: WebhookStore, url: str, secret: str) -> None:
+    def __init__(self, store: WebhookStore, url: str, secret: str, *, private: bool = False) -> None:
+        """Deliver to `url`; `private` allows addresses that are not of the public internet."""
         self._store = store
         self._url = url
         self._key = decode_secret(secret) if secret else b""
-        self._pool = urllib3.PoolManager(num_pools=1, retries=False)
+        local = is_loopback if url.startswith("http:") else is_public
+        self._pool = guarded_pool((lambda _address: True) if private else local)
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="modelspan-webhooks", daemon=True)
