@@ -17,6 +17,8 @@ from modelspan.drift.discovery import benjamini_hochberg
 from modelspan.drift.feature import FeatureReference, categorical_feature, numeric_feature
 from modelspan.drift.reference_file import Document, read_document, write_document
 from modelspan.errors import ConfigError, ReferenceFileError
+from modelspan.performance.estimate import Estimator
+from modelspan.performance.reference_estimator import reference_estimator
 
 if TYPE_CHECKING:
     import os
@@ -40,6 +42,7 @@ class Reference:
     """When it was built: ISO 8601, UTC."""
     fingerprint: str
     """SHA-256 of the data."""
+    estimator: Estimator | None = None  # of performance before outcomes come
 
     @classmethod
     def build(
@@ -65,7 +68,7 @@ class Reference:
                 file (needs the extra `modelspan[viewer]`).
             score: The model's score of each row: the name of a column, which is then no feature, or the
                 values.
-            target: Column with the outcome; it is no feature.
+            target: Column with the outcome, no feature; of two classes it gives the estimator (scikit-learn).
             features: Columns to take; all others by default. For an array: the names of its columns.
             model: Name of the model.
             version: Version of the model.
@@ -99,6 +102,7 @@ class Reference:
             rows=rows,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             fingerprint=building.fingerprint(counted),
+            estimator=reference_estimator(columns.get(target or ""), (scores or {}).get(building.SCORE)),
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -208,6 +212,7 @@ def _document(reference: Reference) -> Document:
         "fingerprint": reference.fingerprint,
         "features": [feature_document(feature) for feature in reference.features.values()],
         "score": reference.score and feature_document(reference.score),
+        **({"estimator": reference.estimator.document()} if reference.estimator else {}),
     }
 
 
@@ -220,12 +225,12 @@ def feature_document(feature: FeatureReference) -> Document:
 
 
 def _from_document(document: Document) -> Reference:
-    features = [_feature(entry) for entry in document["features"]]
     texts = {name: _typed(document[name], str) for name in ("model", "version", "created", "fingerprint")}
     return Reference(
-        features=MappingProxyType({feature.name: feature for feature in features}),
+        features=MappingProxyType({f.name: f for f in map(_feature, document["features"])}),
         score=document["score"] and _feature(document["score"]),
         rows=_typed(document["rows"], int),
+        estimator=Estimator.from_document(document["estimator"]) if "estimator" in document else None,
         **texts,
     )
 

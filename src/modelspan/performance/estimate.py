@@ -17,6 +17,7 @@ from modelspan.errors import ConfigError
 from modelspan.performance.calibration import Calibration
 from modelspan.performance.calibration_error import Bins, measure
 from modelspan.performance.confusion import Confusion
+from modelspan.performance.evidence import Evidence
 from modelspan.performance.moments import Moments
 from modelspan.performance.scores import Scores
 from modelspan.performance.sums import Sums, true_label
@@ -31,10 +32,6 @@ FEW_ROWS: Final = 500
 FEW_OF_A_CLASS: Final = 50
 WORST_CALIBRATION: Final = 0.05
 """Calibration error of held-out reference rows that is surely above this: the scores say too little."""
-CONTRADICTED: Final = 4.0
-"""Standard deviations between outcomes and what was expected of them; by chance once in 16,000 windows."""
-OUTSIDE: Final = 0.05
-"""Share of scores beyond those of the reference from which the calibration is extrapolated too far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,39 +144,6 @@ class Estimator:
             score_range=(float(low), float(high)),
             doubts=tuple(document["doubts"]),
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """Sums that tell whether an estimate can be trusted; they add."""
-
-    scores: int = 0
-    outside: int = 0
-    """Scores beyond the range of the reference."""
-    surprise: float = 0.0
-    """Sum over rows with outcome of hit - expected hit."""
-    variance: float = 0.0
-    """Variance of that sum, if the calibration still holds."""
-
-    def __add__(self, other: Evidence) -> Evidence:
-        return Evidence(**{n: getattr(self, n) + getattr(other, n) for n in self.__slots__})
-
-    def __sub__(self, other: Evidence) -> Evidence:
-        return Evidence(**{n: getattr(self, n) - getattr(other, n) for n in self.__slots__})
-
-    def doubts(self) -> tuple[str, ...]:
-        """Why the estimate can't be trusted; empty when nothing speaks against it.
-
-        Source: Spiegelhalter (1986), Statistics in Medicine 5, 421 (outcomes against stated probabilities).
-        """
-        found = []
-        if self.scores and self.outside > OUTSIDE * self.scores:
-            found.append(f"{self.outside / self.scores:.0%} of the scores lie beyond those of the reference")
-        if self.variance > 0 and abs(self.surprise) > CONTRADICTED * math.sqrt(self.variance):
-            found.append(
-                "outcomes that came contradict it: the relation of score and outcome changed (concept drift)"
-            )
-        return tuple(found)
 
 
 def _columns(scores: Any, outcomes: Sequence[object], classes: tuple[str, ...]) -> tuple[Array, Array]:

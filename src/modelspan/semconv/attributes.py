@@ -46,7 +46,7 @@ EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
 SIGNAL: Final = "modelspan.signal"
 REASON: Final = "modelspan.reason"
 
-ATTRIBUTES: Final[dict[str, str]] = {
+CORE_ATTRIBUTES: Final[dict[str, str]] = {
     MODEL_NAME: "Name of the model, as given to `monitor`.",
     MODEL_VERSION: "Version of the model.",
     MODEL_VARIANT: "Role of the model: champion, challenger, shadow.",

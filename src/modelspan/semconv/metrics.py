@@ -88,7 +88,7 @@ ERRORS: Final = Metric(
     "modelspan.internal.errors", "counter", "{error}", "Faults of modelspan itself, contained.", ()
 )
 
-METRICS: Final = (
+CORE_METRICS: Final = (
     DURATION, ACTIVE, PREDICTIONS, SCORE, FEATURE_OBSERVATIONS, FEATURE_REFERENCE, FEATURE_MISSING,
     DRIFT_SCORE, DRIFT_DETECTED, EMITTED, DELIVERED, DROPPED, ERRORS,
 )  # fmt: skip

@@ -9,6 +9,7 @@ from modelspan import semconv
 
 if TYPE_CHECKING:
     from modelspan.prediction import Model, Prediction
+    from modelspan.sinks.performance_book import Subject
 
 
 @lru_cache(maxsize=1024)
@@ -38,3 +39,10 @@ def outcome_attributes(model: Model, error_type: str) -> dict[str, str]:
 def error_type(prediction: Prediction) -> str:
     """Type of the failure; empty on success."""
     return prediction.failure.type if prediction.failure else ""
+
+
+@lru_cache(maxsize=4096)
+def subject_attributes(subject: Subject) -> dict[str, str]:
+    """Model and segment of a subject of performance; empty ones are left out. Copy before changing."""
+    names = (*semconv.MODEL, semconv.SEGMENT_NAME, semconv.SEGMENT_VALUE)
+    return {name: value for name, value in zip(names, subject, strict=True) if value}
