@@ -15,7 +15,7 @@ from modelspan.drift.columns import Columns, column_kind, listed, read_columns
 from modelspan.drift.compare import DriftReport, FeatureDrift, compare_counts
 from modelspan.drift.discovery import benjamini_hochberg
 from modelspan.drift.feature import FeatureReference, categorical_feature, numeric_feature
-from modelspan.drift.reference_file import Document, read_document, write_document
+from modelspan.drift.reference_file import Document, read_document, typed, write_document
 from modelspan.errors import ConfigError, ReferenceFileError
 from modelspan.performance.estimate import Estimator
 from modelspan.performance.reference_estimator import reference_estimator
@@ -225,27 +225,20 @@ def feature_document(feature: FeatureReference) -> Document:
 
 
 def _from_document(document: Document) -> Reference:
-    texts = {name: _typed(document[name], str) for name in ("model", "version", "created", "fingerprint")}
+    texts = {name: typed(document[name], str) for name in ("model", "version", "created", "fingerprint")}
     return Reference(
         features=MappingProxyType({f.name: f for f in map(_feature, document["features"])}),
         score=document["score"] and _feature(document["score"]),
-        rows=_typed(document["rows"], int),
+        rows=typed(document["rows"], int),
         estimator=Estimator.from_document(document["estimator"]) if "estimator" in document else None,
         **texts,
     )
 
 
 def _feature(entry: Document) -> FeatureReference:
-    name = _typed(entry["name"], str)
-    counts = np.array([_typed(count, int) for count in entry["counts"]], dtype=np.int64)
-    if _typed(entry["kind"], str) == "numeric":
-        edges = np.array([_typed(edge, float, int) for edge in entry["edges"]], dtype=np.float64)
+    name = typed(entry["name"], str)
+    counts = np.array([typed(count, int) for count in entry["counts"]], dtype=np.int64)
+    if typed(entry["kind"], str) == "numeric":
+        edges = np.array([typed(edge, float, int) for edge in entry["edges"]], dtype=np.float64)
         return numeric_feature(name, edges, counts)
-    return categorical_feature(name, [_typed(level, str) for level in entry["levels"]], counts)
-
-
-def _typed(value: Any, *kinds: type) -> Any:
-    """The value if it has exactly one of the types."""
-    if type(value) not in kinds:
-        raise TypeError(f"{type(value).__name__} where {kinds[0].__name__} belongs")
-    return value
+    return categorical_feature(name, [typed(level, str) for level in entry["levels"]], counts)

@@ -107,3 +107,10 @@ def _lines(document: Document) -> str:
     features = ",\n".join(compact(feature) for feature in document["features"])
     fields = {key: compact(value) for key, value in rest.items()} | {"features": f"[\n{features}\n]"}
     return "{\n" + ",\n".join(f"{json.dumps(key)}:{fields[key]}" for key in sorted(fields)) + "\n}\n"
+
+
+def typed(value: Any, *kinds: type) -> Any:
+    """The value if it has exactly one of the types."""
+    if type(value) not in kinds:
+        raise TypeError(f"{type(value).__name__} where {kinds[0].__name__} belongs")
+    return value
