@@ -1,6 +1,6 @@
-"""Write the tables of what is emitted and of the settings into docs/, from semconv/ and config.py.
+"""Write the tables of docs/ from the code: what is emitted, the settings, the runbooks of the alerts.
 
-Run:  python scripts/readme_table.py            writes docs/telemetry.md and docs/settings.md
+Run:  python scripts/readme_table.py            writes docs/telemetry.md, settings.md and runbooks.md
       python scripts/readme_table.py --check    status 1 when one of them is out of date
 """
 
@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 from modelspan import config, semconv
+from modelspan.dashboards.alerts import all_alerts
+from modelspan.dashboards.plan import Plan
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -35,6 +37,14 @@ def settings() -> str:
         for field in dataclasses.fields(config.Config)
     ]
     return _table(("setting", "variable", "default", "meaning"), rows)
+
+
+def runbooks() -> str:
+    """A section per alert, in Markdown."""
+    sections = (
+        f"## {alert.name}\n\nSeverity: {alert.severity}. {alert.runbook()}" for alert in all_alerts(Plan())
+    )
+    return "\n".join(sections).strip()
 
 
 def _docstrings() -> dict[str, str]:
@@ -78,6 +88,7 @@ def main() -> None:
     for document, name, source, made in (
         (DOCS / "telemetry.md", "emitted", "semconv/", emitted()),
         (DOCS / "settings.md", "settings", "config.py", settings()),
+        (DOCS / "runbooks.md", "runbooks", "dashboards/alerts.py", runbooks()),
     ):
         new = renewed(document, name, source, made)
         if "--check" in sys.argv[1:] and new != document.read_text():

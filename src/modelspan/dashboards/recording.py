@@ -31,7 +31,10 @@ from modelspan.dashboards.yaml_text import to_yaml
 OBSERVATIONS: Final = "modelspan:feature_observations:increase"
 REFERENCE: Final = "modelspan:feature_reference:max"
 CALLS: Final = "modelspan:inference_calls:increase"
-FAST: Final = "modelspan:inference_fast_calls:increase"
+ERRORS: Final = "modelspan:inference_errors:increase"
+SLOW: Final = "modelspan:inference_slow_calls:increase"
+CANCELLED: Final = ("asyncio.exceptions.CancelledError", "KeyboardInterrupt", "SystemExit", "GeneratorExit")
+"""Endings that are no defect of the model: the caller went away, or the process ends."""
 ROWS: Final = "modelspan:predictions:increase"
 DROPPED: Final = "modelspan:telemetry_dropped:increase"
 FAULTS: Final = "modelspan:faults:increase"
@@ -74,12 +77,14 @@ def _counts(plan: Plan) -> dict[str, Any]:
         return total(counted(metric_name(metric) + suffix, matchers, plan.step), by)
 
     reference = f"max by {labels((*COLUMN, BIN, BIN_INDEX))} ({metric_name(semconv.FEATURE_REFERENCE)})"
+    failed = f'{ERROR}!~"|{"|".join(CANCELLED)}"'
     fast = f'le="{plan.latency_seconds}"'
     rules = [
         _rule(OBSERVATIONS, added(semconv.FEATURE_OBSERVATIONS, (*COLUMN, BIN))),
         _rule(REFERENCE, reference),
-        _rule(CALLS, added(semconv.DURATION, (*MODEL, ERROR), "_count")),
-        _rule(FAST, added(semconv.DURATION, MODEL, "_bucket", fast)),
+        _rule(CALLS, added(semconv.DURATION, MODEL, "_count")),
+        _rule(ERRORS, added(semconv.DURATION, (*MODEL, ERROR), "_count", failed)),
+        _rule(SLOW, f"{CALLS} - {added(semconv.DURATION, MODEL, '_bucket', fast)}"),
         _rule(ROWS, added(semconv.PREDICTIONS, MODEL)),
         _rule(DROPPED, added(semconv.DROPPED, (JOB, SIGNAL, REASON))),
         _rule(FAULTS, added(semconv.ERRORS, (JOB,))),
