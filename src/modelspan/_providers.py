@@ -17,7 +17,9 @@ from modelspan.delivery.accounting import Ledger
 from modelspan.delivery.endpoint import resolve
 from modelspan.delivery.http import Post
 from modelspan.delivery.metric_post import MetricPost
+from modelspan.delivery.native import NativeWay
 from modelspan.delivery.outbox import Outbox
+from modelspan.delivery.sampling import standard_rule
 from modelspan.delivery.sender import Sender
 
 if TYPE_CHECKING:
@@ -64,9 +66,11 @@ class Providers:
         self._ledger = ledger
         self._given = given
         self.boxes: list[Box] = []
+        self.native: dict[str, NativeWay] = {}
+        """Signals that sinks may encode themselves."""
         resource = _resource(config)
         self.spans = spans.SpanMaker(self._tracer_provider(resource))
-        self.emit_log = logs.emitter(self._logger_provider(resource))
+        self.emit_log = self._emitter(logs.emitter(self._logger_provider(resource)))
         self.metrics: metrics.MetricsOut | None = None
         self.meter = self._meter(resource)
 
@@ -75,7 +79,7 @@ class Providers:
         if provider is not None and provider is not _ours.tracing:
             return provider
         if _ours.tracing is None:
-            _ours.tracing = spans.own_provider(resource)
+            _ours.tracing = spans.OwnTracerProvider(resource)
             if spans.is_foreign(trace.get_tracer_provider()):
                 logger.warning(
                     "the TracerProvider in use is not the SDK's; modelspan sends its spans by itself"
@@ -90,11 +94,19 @@ class Providers:
         if provider is not None and provider is not _ours.logging:
             return provider
         if _ours.logging is None:
-            _ours.logging = logs.own_provider(resource)
+            _ours.logging = logs.OwnLoggerProvider(resource)
             if logs.is_unset():
                 logs.register(_ours.logging)
         self._attach("logs", lambda box: logs.attach(_ours.logging, box))
         return _ours.logging
+
+    def _emitter(self, through_sdk: logs.Emit) -> logs.Emit:
+        """Log events as bytes where the sender is ours and nobody else listens, else through the SDK."""
+        way = self.native.get("logs")
+        if way is None:
+            return through_sdk
+        natively = logs.native_emitter(way.add, way.around)
+        return lambda event: natively(event) if way.is_plain() else through_sdk(event)
 
     def _attach(self, signal: Any, attach: Callable[[Box], Any]) -> None:
         """Put the box of `signal` to work; its processor is attached to our provider once, for good."""
@@ -107,6 +119,9 @@ class Providers:
         else:
             _ours.processors[signal] = attach(box)
         self.boxes.append(box)
+        if isinstance(box, Sender) and standard_rule() is not None:
+            provider = _ours.tracing if signal == "spans" else _ours.logging
+            self.native[signal] = NativeWay(provider, box.add)
 
     def _box(self, signal: Any) -> Box | None:
         """The box that a former runtime used, if it is of the right kind, else a new one."""

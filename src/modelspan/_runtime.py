@@ -10,11 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelspan import semconv
 from modelspan._lifecycle import run_together, seconds_left
 from modelspan._providers import Providers
 from modelspan.config import data_folder
 from modelspan.delivery import quiet
 from modelspan.delivery.accounting import Ledger
+from modelspan.delivery.sampling import standard_rule
 from modelspan.drift.sequential import SequentialRule
 from modelspan.drift.threshold import ThresholdRule
 from modelspan.guard import guard
@@ -24,9 +26,11 @@ from modelspan.pipeline.worker import Worker
 from modelspan.sinks.bin_series import Limits
 from modelspan.sinks.drift import DriftSink
 from modelspan.sinks.features import FeatureSink
+from modelspan.sinks.histograms import SdkHistogram, SumHistogram
 from modelspan.sinks.internal import InternalMetrics
 from modelspan.sinks.logs import LogSink
 from modelspan.sinks.metrics import MetricSink
+from modelspan.sinks.native_spans import NativeSpanSink
 from modelspan.sinks.spans import SpanSink
 from modelspan.sinks.stdlog import StandardLogHandler
 
@@ -139,13 +143,36 @@ class Runtime:
 
     def _sinks(self, meter: Meter) -> list[Any]:
         limits = Limits(self.config.fleet_features, self.config.fleet_levels)
+        way = self._providers.native.get("logs")
+        add, around = (way.add, way.around()) if way else (None, None)
         sinks: list[Any] = [
-            SpanSink(self.spans, self._drift.drifting),
-            LogSink(self.emit_log, self.config.log_rows),
-            MetricSink(meter, lambda: [call.target.model for call in list(active)]),
+            self._span_sink(),
+            LogSink(self.emit_log, self.config.log_rows, add, around),
+            self._metric_sink(meter),
             FeatureSink(meter, self._drift.on_counts, limits),
         ]
         return [*sinks, self._sentry] if self._sentry is not None else sinks
+
+    def _span_sink(self) -> Any:
+        through_sdk = SpanSink(self.spans, self._drift.drifting)
+        way, rule = self._providers.native.get("spans"), standard_rule()
+        if way is None or rule is None:
+            return through_sdk
+        return NativeSpanSink(way.add, way.around(), rule, through_sdk, way.is_plain)
+
+    def _metric_sink(self, meter: Meter) -> MetricSink:
+        """Histograms of ours where the exporter is ours, else those of the application's provider."""
+        out = self._providers.metrics
+        duration, score = (
+            (semconv.DURATION, semconv.DURATION_BUCKETS),
+            (semconv.SCORE, semconv.SCORE_BUCKETS),
+        )
+        running = lambda: [call.target.model for call in list(active)]  # noqa: E731 - a callback
+        if out is None:
+            return MetricSink(meter, SdkHistogram(meter, *duration), SdkHistogram(meter, *score), running)
+        own = SumHistogram(*duration), SumHistogram(*score)
+        out.sources += [histogram.collect for histogram in own]
+        return MetricSink(meter, *own, running)
 
 
 def _alarm_rule(config: Config, columns: Mapping[str, FeatureReference], window_rows: int) -> AlarmRule:

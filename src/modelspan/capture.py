@@ -106,9 +106,14 @@ def _cell(cell: object) -> object:
     return part.payload if part else _named(_opaque(cell))
 
 
+_PLAIN: Final = frozenset((np.dtype(np.float64), np.dtype(np.float32)))
+
+
 def _array(value: np.ndarray[Any, Any], rows: int) -> Snapshot:
     if value.ndim == 2:
         total = value.shape[0]
+        if total == 1 and value.size <= MAX_COLUMNS and value.dtype in _PLAIN:
+            return _make(("row", (value.dtype, value.tobytes()), 1, ()))
         thin = value[:: sample_stride(total, rows), :MAX_COLUMNS] if value.size > rows else value
         return _make(("matrix", thin.copy(), total, ()))
     if value.ndim == 0:

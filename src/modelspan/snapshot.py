@@ -11,7 +11,8 @@ MAX_COLUMNS: Final = 512
 ATOMS: Final = frozenset((int, float, str, bool, bytes, type(None)))
 """Immutable builtins, safe to keep by reference."""
 
-Kind = Literal["scalar", "vector", "record", "records", "columns", "matrix", "opaque"]
+Kind = Literal["scalar", "vector", "record", "records", "columns", "matrix", "row", "opaque"]
+"""A `row` is a matrix of one row as its dtype and bytes: that is cheaper to copy than an array."""
 
 
 class Snapshot(NamedTuple):

@@ -99,8 +99,10 @@ def log_columns(draw):
     texts = [draw(st.lists(words, min_size=count, max_size=count)) for _ in keys[:2]]
     ends = draw(st.lists(words, min_size=count, max_size=count))
     made = logs.LogColumns(
-        event=draw(names), severity=9, severity_text="INFO", body=draw(words),
-        body_ends=layout.texts(ends), attributes=draw(attributes),
+        event=draw(names), severity=9, severity_text="INFO",
+        flags=[("switch", column(draw, st.booleans(), count, bool))],
+        body=[b"begin: ", layout.texts(ends), b" ", layout.fractions(np.full(count, 0.25))],
+        attributes=draw(attributes),
         numbers=[(key, column(draw, doubles, count, np.float64)) for key in keys[2:]],
         texts=[(key, layout.texts(values)) for key, values in zip(keys[:2], texts, strict=False)],
         trace_ids=ids(draw, count, 16), span_ids=ids(draw, count, 8),
@@ -115,11 +117,11 @@ def expected_log(c, texts, ends, i):
     named_texts = {key: values[i] for (key, _), values in zip(c.texts, texts, strict=True)}
     return LogRecord(
         time_unix_nano=int(c.time_ns[i]), observed_time_unix_nano=c.observed_ns, severity_number=9,
-        severity_text="INFO", body=AnyValue(string_value=c.body + ends[i]), event_name=c.event,
+        severity_text="INFO", body=AnyValue(string_value=f"begin: {ends[i]} 0.2500"), event_name=c.event,
         trace_id=c.trace_ids[i].tobytes(), span_id=c.span_ids[i].tobytes(), flags=int(c.sampled[i]),
         attributes=[
             *pairs(c.attributes), *pairs(named(c.trace_ids[i], c.span_ids[i])), *pairs(numbers),
-            *pairs(named_texts),
+            *pairs(named_texts), *pairs({"switch": bool(c.flags[0][1][i])}),
         ],
     )  # fmt: skip
 

@@ -17,8 +17,11 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 
 from modelspan import semconv
 from modelspan._version import __version__
+from modelspan.delivery.otlp.logs import OneLog, encode_one
+from modelspan.delivery.otlp.records import single
 
 if TYPE_CHECKING:
+    from modelspan.delivery.otlp.records import Envelope, Records
     from modelspan.delivery.outbox import Box
 
 TRACE, DEBUG, INFO, WARN, ERROR, FATAL = 1, 5, 9, 13, 17, 21
@@ -84,9 +87,17 @@ def register(provider: LoggerProvider) -> None:
     _logs.set_logger_provider(provider)
 
 
-def own_provider(resource: Resource) -> LoggerProvider:
-    """A provider of ours; it leaves the exit to us."""
-    return LoggerProvider(resource=resource, shutdown_on_exit=False)
+class OwnLoggerProvider(LoggerProvider):
+    """A provider of ours; it leaves the exit to us, and knows whether processors besides ours listen."""
+
+    def __init__(self, resource: Resource) -> None:
+        super().__init__(resource=resource, shutdown_on_exit=False)
+        self.processors = 0
+
+    def add_log_record_processor(self, log_record_processor: LogRecordProcessor) -> None:
+        """Let one more processor see log records."""
+        self.processors += 1
+        super().add_log_record_processor(log_record_processor)
 
 
 def attach(provider: LoggerProvider, outbox: Box) -> OutboxLogProcessor:
@@ -111,6 +122,31 @@ def emitter(provider: LoggerProvider) -> Emit:
             attributes=event.attributes,
             event_name=event.event or None,
         )
+
+    return emit
+
+
+def native_emitter(add: Callable[[Records], None], around: Callable[[str, str], Envelope]) -> Emit:
+    """A function that encodes `LogEvent`s and hands them to `add`, past the SDK."""
+
+    def emit(event: LogEvent) -> None:
+        now = time.time_ns()
+        encoded = encode_one(
+            OneLog(
+                event=event.event,
+                body=event.body,
+                attributes=event.attributes,
+                severity=event.severity,
+                severity_text=_TEXT.get(event.severity, ""),
+                time_ns=event.time_ns or now,
+                observed_ns=now,
+                trace_id=event.trace_id,
+                span_id=event.span_id,
+                sampled=event.sampled,
+            )
+        )
+        version = __version__ if event.scope == semconv.SCOPE else ""
+        add(single(around(event.scope, version), encoded))
 
     return emit
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.metrics import Meter
+    from opentelemetry.sdk.metrics.export import Metric
     from opentelemetry.sdk.resources import Resource
 
     from modelspan.delivery.accounting import Ledger
@@ -46,6 +47,8 @@ class CountedExporter(MetricExporter):
         """Held during the first export, which imports modules; see `Runtime.pause`."""
         self._closed = False
         self._outage = Outage("metrics")
+        self.sources: list[Callable[[], Metric | None]] = []
+        """What collects metrics that are not the SDK's."""
         self.accepted = True
         """Whether the endpoint took the last export."""
 
@@ -55,6 +58,7 @@ class CountedExporter(MetricExporter):
         """Send one collection."""
         if self._closed or os.getpid() != self._pid:
             return MetricExportResult.FAILURE
+        self._add_ours(metrics_data)
         points = _points(metrics_data)
         self._ledger.emit("metrics", points)
         self.accepted = False
@@ -70,6 +74,15 @@ class CountedExporter(MetricExporter):
         else:
             self._ledger.drop("metrics", "export_failed", points)
         return MetricExportResult.SUCCESS if self.accepted else MetricExportResult.FAILURE
+
+    def _add_ours(self, metrics_data: MetricsData) -> None:
+        """Put metrics that the SDK did not collect among those that it did."""
+        found = [metric for collect in self.sources if (metric := collect()) is not None]
+        for resource in metrics_data.resource_metrics:
+            for scope in resource.scope_metrics:
+                if scope.scope.name == semconv.SCOPE:
+                    cast("list[Metric]", scope.metrics).extend(found)
+                    return
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Nothing waits here."""
@@ -101,6 +114,7 @@ class MetricsOut:
     ) -> None:
         self._exporter = CountedExporter(make_exporter, ledger)
         self.imports = self._exporter.imports
+        self.sources = self._exporter.sources
         interval = None if "OTEL_METRIC_EXPORT_INTERVAL" in os.environ else seconds * 1000
         self._reader = PeriodicExportingMetricReader(self._exporter, export_interval_millis=interval)
         self._provider = MeterProvider(

@@ -147,6 +147,14 @@ def is_foreign(provider: object) -> bool:
     return not isinstance(provider, (TracerProvider, trace.ProxyTracerProvider, trace.NoOpTracerProvider))
 
 
-def own_provider(resource: Resource) -> TracerProvider:
-    """A provider of ours; it leaves the exit to us."""
-    return TracerProvider(resource=resource, id_generator=SecretIds(), shutdown_on_exit=False)
+class OwnTracerProvider(TracerProvider):
+    """A provider of ours; it leaves the exit to us, and knows whether processors besides ours listen."""
+
+    def __init__(self, resource: Resource) -> None:
+        super().__init__(resource=resource, id_generator=SecretIds(), shutdown_on_exit=False)
+        self.processors = 0
+
+    def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        """Let one more processor see spans."""
+        self.processors += 1
+        super().add_span_processor(span_processor)

@@ -121,7 +121,7 @@ def _send_span(factory: Callable[[], Any]) -> bool:
 def _send_log(factory: Callable[[], Any]) -> bool:
     ledger = Ledger()
     outbox = Outbox("logs", factory, ledger)
-    provider = logs.own_provider(_RESOURCE)
+    provider = logs.OwnLoggerProvider(_RESOURCE)
     logs.attach(provider, outbox)
     logs.emitter(provider)(logs.LogEvent(event="", body="modelspan doctor"))
     outbox.flush(time.monotonic() + _SEND_SECONDS)

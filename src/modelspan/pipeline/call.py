@@ -52,6 +52,10 @@ class Call(Span):
     """An answer that is immutable, so that it needs no snapshot until the worker reads it."""
     error: BaseException | None = None
     cost = ROW_COST
+    touched = False
+    """Whether user code added anything to the span or the event."""
+    parent: SpanContext | None = None
+    """The caller's span, once `shape` has looked for it."""
 
     def __init__(self, target: Target, features: Snapshot) -> None:
         self.target = target
@@ -81,13 +85,25 @@ class Call(Span):
     # -- the OpenTelemetry span as user code sees it
 
     def get_span_context(self) -> SpanContext:
-        """Ids of this call; `dict.setdefault` lets only one thread's draw win."""
+        """Ids of this call, drawn when first asked for."""
         found: SpanContext | None = self.__dict__.get("ids")
         return self.__dict__.setdefault("ids", self._draw()) if found is None else found
 
+    def take_ids(self, drawn: bytes) -> bytes:
+        """16 bytes of trace id and 8 of span id: `drawn`, in the trace of the parent, unless they stand.
+
+        `dict.setdefault` lets only one thread's draw win: user code may ask while the worker does.
+        """
+        parent = self.parent
+        if parent is not None:
+            drawn = parent.trace_id.to_bytes(16, "big") + drawn[16:]
+        return self.__dict__.setdefault("raw_ids", drawn)  # type: ignore[no-any-return]  # bytes, from here only
+
     def _draw(self) -> SpanContext:
         parent = get_current_span(self.context).get_span_context()
-        trace_id = parent.trace_id if parent.is_valid else secrets.randbits(128) or 1
+        self.parent = parent if parent.is_valid else None
+        raw = self.take_ids(secrets.token_bytes(24))
+        trace_id = int.from_bytes(raw[:16], "big")
         flags, state = TraceFlags(TraceFlags.SAMPLED), parent.trace_state
         if decide_sampling is not None:
             sampling: Any = self.__dict__.setdefault(
@@ -95,9 +111,30 @@ class Call(Span):
             )
             flags = flags if sampling.decision.is_sampled() else TraceFlags(TraceFlags.DEFAULT)
             state = sampling.trace_state or TraceState()
-        return SpanContext(
-            trace_id, secrets.randbits(64) or 1, is_remote=False, trace_flags=flags, trace_state=state
-        )
+        span_id = int.from_bytes(raw[16:], "big")
+        return SpanContext(trace_id, span_id, is_remote=False, trace_flags=flags, trace_state=state)
+
+    def shape(self) -> tuple[Any, ...] | None:
+        """What the calls of one block have in common; None when this call is not regular."""
+        features, output = self.features, self.output
+        if self.touched or self.error is not None or features is None:
+            return None
+        if features.kind == "row":
+            inputs: Any = (features.payload[0], len(features.payload[1]))
+        elif features.kind == "record":
+            inputs = tuple(features.payload)
+        else:
+            return None
+        answer = type(self.atom) if output is None else _kind_of_answer(output)
+        rooted = not self.context or self._finds_parent()
+        regular = rooted and answer is not None
+        return (id(self.target), inputs, answer, self.parent is None) if regular else None
+
+    def _finds_parent(self) -> bool:
+        """Look for the caller's span; False when its trace has a state, which is not regular."""
+        parent = get_current_span(self.context).get_span_context()
+        self.parent = parent if parent.is_valid else None
+        return not parent.trace_state
 
     def is_recording(self) -> bool:
         """True: what user code sets is kept until the worker has made the real span."""
@@ -132,22 +169,26 @@ class Call(Span):
 
     def set_status(self, status: Any, description: str | None = None) -> None:
         """Keep the status that user code chose."""
+        self.touched = True
         self.__dict__["status"] = (status, description)
 
     def update_name(self, name: str) -> None:
         """Keep the name that user code chose."""
+        self.touched = True
         self.__dict__["name"] = name
 
     def end(self, end_time: int | None = None) -> None:
         """Nothing: the decorator ends the span."""
 
     def _add(self, field: str, entries: Any) -> None:
+        self.touched = True
         kept = self.__dict__.setdefault(field, {})
         for key, value in dict(entries).items():
             if len(kept) < MAX_ENTRIES:
                 kept[key] = value
 
     def _append(self, field: str, entry: object) -> None:
+        self.touched = True
         kept = self.__dict__.setdefault(field, [])
         if len(kept) < MAX_ENTRIES:
             kept.append(entry)
@@ -157,6 +198,18 @@ class Call(Span):
         from opentelemetry.trace import NonRecordingSpan  # noqa: PLC0415 - needed when pickled only
 
         return NonRecordingSpan, (self.get_span_context(),)
+
+
+def _kind_of_answer(output: Snapshot) -> Any:
+    """Equal for answers that can be read together; None for those that are read one by one."""
+    kind, payload, rows, _ = output
+    if kind == "row":
+        return payload[0], len(payload[1])
+    if kind == "scalar":
+        return type(payload)
+    if kind == "vector" and rows == 1:
+        return getattr(payload, "dtype", None) or type(payload[0])
+    return None
 
 
 active: set[Call] = set()

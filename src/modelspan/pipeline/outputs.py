@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from modelspan.pipeline.rows import to_columns
+from modelspan.pipeline.rows import to_columns, unpacked
 from modelspan.pipeline.text import clean_text
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def interpret(snapshot: Snapshot, task: str, classes: Sequence[str], limit: int)
     the largest, the label its class. Whole numbers, booleans and text are labels; floats are values, unless
     `task` is binary, where they are scores. Anything else has no meaning here.
     """
-    kind, payload = snapshot.kind, snapshot.payload
+    kind, payload, _, _ = unpacked(snapshot)
     if payload is None:
         return Output()
     if kind == "matrix":

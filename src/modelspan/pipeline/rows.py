@@ -19,7 +19,7 @@ def to_columns(snapshot: Snapshot, names: Sequence[str], limit: int) -> Columns:
     A vector is one row. Inputs without names get `names` in order, then `f<position>`. A value that is
     not a scalar stays the name of its type, so that it counts as missing or other.
     """
-    kind, payload = snapshot.kind, snapshot.payload
+    kind, payload, _, _ = unpacked(snapshot)
     if kind == "record":
         return {name: [cell] for name, cell in zip(_names(payload), payload.values(), strict=True)}
     if kind == "records":
@@ -34,6 +34,14 @@ def to_columns(snapshot: Snapshot, names: Sequence[str], limit: int) -> Columns:
         own = [_name(name) for name in snapshot.names] or names
         return {_nth(own, i): [cell] for i, cell in enumerate(_plain(payload)[:MAX_COLUMNS])}
     return {_nth(names, 0): [payload]} if kind == "scalar" else {}
+
+
+def unpacked(snapshot: Snapshot) -> Snapshot:
+    """The same snapshot, a `row` as the matrix that it is."""
+    if snapshot.kind != "row":
+        return snapshot
+    kind, content = snapshot.payload
+    return Snapshot("matrix", np.frombuffer(content, kind)[None, :], 1)
 
 
 def _from_records(records: Sequence[Mapping[Any, object]]) -> Columns:

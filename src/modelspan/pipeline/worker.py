@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from modelspan.guard import fault, guard
 from modelspan.pipeline.assemble import assemble
+from modelspan.pipeline.block import into_blocks
 from modelspan.pipeline.call import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from modelspan.delivery.accounting import Ledger
+    from modelspan.pipeline.block import Block
     from modelspan.pipeline.queue import Queue
     from modelspan.prediction import Prediction
 
-BATCH = 512
+BATCH = 4096
 CROWD_WAIT_SECONDS = 0.02
 
 
 class Sink(Protocol):
-    """Turns predictions into one kind of telemetry; knows no other sink."""
+    """Turns predictions into one kind of telemetry; knows no other sink.
+
+    One that knows columns has a method `take_block(block)` besides, and is then called with the calls that
+    are in no block.
+    """
 
     def __call__(self, predictions: Sequence[Prediction], /) -> None:
         """Handle predictions, in the order in which they finished."""
@@ -98,16 +104,31 @@ class Worker:
                     item.set()
 
     def _process(self, items: list[Any]) -> None:
-        predictions = []
+        calls = [item for item in items if isinstance(item, Call)]
         for item in items:
-            with guard("describing a prediction"):
-                if isinstance(item, Call):
-                    predictions.append(assemble(item, self._rows))
-                    item.forget()
-                else:
+            if not isinstance(item, Call):
+                with guard("running what was queued"):
                     item()
-        self._ledger.emit("predictions", len(predictions))
+        blocks, single = into_blocks(calls, self._rows)
+        predictions = []
+        for call in single:
+            with guard("describing a prediction"):
+                predictions.append(assemble(call, self._rows))
+        self._ledger.emit("predictions", len(calls))
         for sink in self._sinks:
             with guard(f"running {type(sink).__name__}"):
-                sink(predictions)
-        self._ledger.deliver("predictions", len(predictions))
+                _run(sink, predictions, blocks)
+        self._ledger.deliver("predictions", len(calls))
+        for call in calls:
+            call.forget()
+
+
+def _run(sink: Any, predictions: list[Prediction], blocks: Sequence[Block]) -> None:
+    take_block = getattr(sink, "take_block", None)
+    if predictions or not blocks:
+        sink(predictions)
+    for block in blocks:
+        if take_block is not None:
+            take_block(block)
+        else:
+            sink(block.predictions())

@@ -84,6 +84,9 @@ SPAN_ATTRIBUTES: Final = (
     ERROR_TYPE, DRIFT_ACTIVE,
 )  # fmt: skip
 
+SPAN_EXCEPTION: Final = "exception"
+"""Name of a span event that `Span.record_exception` makes, as the OpenTelemetry specification wants it."""
+
 
 def span_name(operation: str, model: str) -> str:
     """Name of the span of one call: low cardinality, never the version or an id."""

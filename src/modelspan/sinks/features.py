@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from modelspan import semconv
@@ -18,6 +19,7 @@ from modelspan.sinks.attributes import model_attributes
 from modelspan.sinks.bin_series import MAX_SERIES, BinSeries, Limits, choose, reference_id
 
 if TYPE_CHECKING:
+    from modelspan.pipeline.block import Block
     from modelspan.pipeline.target import Target
     from modelspan.prediction import Model, Prediction
 
@@ -25,6 +27,8 @@ logger = logging.getLogger("modelspan")
 
 RECENT = 256
 """Predictions kept as evidence: their trace ids lead from a bin that grew to what fell into it."""
+EVIDENCE = 32
+"""Of a block only so many of its last predictions: describing one costs as much as counting a hundred."""
 SCORE_NAME = "score"
 USUAL_SERIES = 21 * 21
 """20 features and the score with 20 bins each and the missing: what the default settings may cost."""
@@ -72,6 +76,15 @@ class FeatureSink:
             with guard("counting features"):
                 self._count(self._track(model, group[0].target), group)
 
+    def take_block(self, block: Block) -> None:
+        """Count the features and scores of a block."""
+        if block.target.reference is None:
+            return
+        with guard("counting features"):
+            tracked = self._track(block.model, block.target)
+            tracked.recent.extend(block.predictions(max(0, len(block) - EVIDENCE)))
+            self._add(tracked, {n: c.count(_block_values(n, block)) for n, c in tracked.columns.items()})
+
     def _track(self, model: Model, target: Target) -> Tracked:
         found = self._tracked.get(model)
         if found is None:
@@ -100,7 +113,9 @@ class FeatureSink:
 
     def _count(self, tracked: Tracked, group: Sequence[Prediction]) -> None:
         tracked.recent.extend(group)
-        counts = {name: column.count(_values(name, group)) for name, column in tracked.columns.items()}
+        self._add(tracked, {n: c.count(_values(n, group)) for n, c in tracked.columns.items()})
+
+    def _add(self, tracked: Tracked, counts: Mapping[str, Counts]) -> None:
         for name, counted in counts.items():
             tracked.sums[name] = tracked.sums[name] + counted
         self._listener(tracked, counts)
@@ -147,6 +162,16 @@ def _values(name: str, group: Sequence[Prediction]) -> list[object]:
     for prediction in group:
         values.extend(_column(name, prediction))
     return values
+
+
+def _block_values(name: str, block: Block) -> Any:
+    """The values of one column in a block; calls without it count as missing."""
+    if name in block.features:
+        return block.features[name]
+    if name == SCORE_NAME:
+        scores = np.asarray(block.output.scores or block.output.values, np.float64)
+        return scores[np.isfinite(scores)]
+    return [None] * len(block)
 
 
 def _column(name: str, prediction: Prediction) -> Sequence[object]:

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from modelspan import semconv
 from modelspan.delivery.logs import ERROR, WARN, Emit, LogEvent
+from modelspan.delivery.otlp import logs
 from modelspan.guard import guard
 from modelspan.pipeline.rows import rows_of
 from modelspan.pipeline.text import clean_value
 from modelspan.sinks.attributes import operation_attributes
+from modelspan.sinks.log_columns import log_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from modelspan.delivery.otlp.records import Records
+    from modelspan.pipeline.block import Block
     from modelspan.prediction import Model, Prediction
 
 MAX_FEATURES = 256
@@ -24,10 +28,14 @@ MAX_FEATURES = 256
 class LogSink:
     """Emits events through the logger in use; only the features that `log_features` lists leave."""
 
-    def __init__(self, emit: Emit, rows: int) -> None:
+    def __init__(
+        self, emit: Emit, rows: int, add: Callable[[Records], None] | None = None, around: Any = None
+    ) -> None:
         self._emit = emit
         self._rows = rows
         self._kinds: dict[tuple[str, str], type] = {}
+        self._add = add
+        self._around = around
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """Events of each call."""
@@ -35,6 +43,16 @@ class LogSink:
             with guard("making a log event"):
                 for event in self._events(prediction):
                     self._emit(event)
+
+    def take_block(self, block: Block) -> None:
+        """Events of regular calls: as bytes where the sender is ours, else one by one."""
+        if not self._rows or not block.kept.any():
+            return
+        columns = log_columns(block, self._kinds) if self._add is not None else None
+        if columns is None or self._add is None:
+            self([p for p, kept in zip(block.predictions(), block.kept.tolist(), strict=True) if kept])
+        else:
+            self._add(logs.encode(self._around, columns))
 
     def _events(self, prediction: Prediction) -> Iterator[LogEvent]:
         if prediction.failure:
@@ -85,12 +103,17 @@ def _event(prediction: Prediction, row: int, features: Mapping[str, Any]) -> Log
     ):
         if row < len(column) and math.isfinite(column[row]):
             attributes[name] = column[row]
-            said.append(f"{column[row]:.4g}")
+            said.append(shown(column[row]))
     attributes.update(features)
     for name, value in prediction.annotations.items():
         attributes[semconv.ANNOTATION_PREFIX + name] = value
     body = f"{prediction.model.name} {prediction.model.operation}: {' '.join(said) or 'done'}"
     return _log(prediction, semconv.PREDICTION_EVENT.name, body, attributes)
+
+
+def shown(number: float) -> str:
+    """A value or score in a body."""
+    return f"{number:.4f}" if 0 <= number <= 1 else f"{number:.4g}"
 
 
 def _exception(prediction: Prediction) -> LogEvent:

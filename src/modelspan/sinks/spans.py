@@ -49,16 +49,20 @@ class SpanSink:
             span.set_status(Status(StatusCode.ERROR, prediction.failure.message))
         span.end(prediction.started_ns + int(prediction.seconds * 1e9))
 
-    def _attributes(self, prediction: Prediction) -> dict[str, Any]:
-        model = prediction.model
-        attributes: dict[str, Any] = dict(outcome_attributes(model, error_type(prediction)))
+    def attributes(self, model: Model, kind_of_error: str, rows: int) -> dict[str, Any]:
+        """What the spans of a model have; a new dict."""
+        attributes: dict[str, Any] = dict(outcome_attributes(model, kind_of_error))
         if model.framework:
             attributes[semconv.MODEL_FRAMEWORK] = model.framework
         if model.task:
             attributes[semconv.TASK_TYPE] = model.task
         if self._drifting(model):
             attributes[semconv.DRIFT_ACTIVE] = True
-        attributes[semconv.BATCH_SIZE] = prediction.rows
+        attributes[semconv.BATCH_SIZE] = rows
+        return attributes
+
+    def _attributes(self, prediction: Prediction) -> dict[str, Any]:
+        attributes = self.attributes(prediction.model, error_type(prediction), prediction.rows)
         attributes[semconv.PREDICTION_ID] = prediction.id
         for name, value in prediction.annotations.items():
             attributes[semconv.ANNOTATION_PREFIX + name] = value
@@ -67,21 +71,21 @@ class SpanSink:
 
 def _replay(span: Span, seen: Mapping[str, Any]) -> None:
     """What user code did to the current span during the call."""
-    for name, value in _clean(seen.get("span_attributes")).items():
+    for name, value in clean_attributes(seen.get("span_attributes")).items():
         span.set_attribute(name, value)
     for name, attributes, time_ns in seen.get("events", ()):
-        span.add_event(clean_text(name), _clean(attributes), time_ns)
+        span.add_event(clean_text(name), clean_attributes(attributes), time_ns)
     for context, attributes in seen.get("links", ()):
-        span.add_link(context, _clean(attributes))
+        span.add_link(context, clean_attributes(attributes))
     for exception, attributes, time_ns in seen.get("exceptions", ()):
-        span.record_exception(exception, _clean(attributes), time_ns)
+        span.record_exception(exception, clean_attributes(attributes), time_ns)
     if "status" in seen:
         span.set_status(*seen["status"])
     if "name" in seen:
         span.update_name(clean_text(seen["name"]))
 
 
-def _clean(attributes: Any) -> dict[str, Any]:
+def clean_attributes(attributes: Any) -> dict[str, Any]:
     """Attributes that cannot spoil the batch that they travel in."""
     cleaned = {
         name: clean_value(value) for name, value in dict(attributes or {}).items() if isinstance(name, str)

@@ -34,6 +34,9 @@ MAX_RECORD: Final = 2**14 - 1
 _HEAD: Final = 3
 """Bytes of a tag and a padded length."""
 _HEX: Final = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), np.uint8).reshape(256, 2)
+_FRACTIONS: Final = np.frombuffer(
+    "".join(f"{number / 10_000:.4f}" for number in range(10_001)).encode(), np.uint8
+).reshape(-1, 6)
 
 
 class Column(NamedTuple):
@@ -44,6 +47,11 @@ class Column(NamedTuple):
 
 
 Part = bytes | Column
+
+
+def only(column: Column, keep: NDArray[np.bool_]) -> Column:
+    """The cells that `keep` marks."""
+    return Column(column.cells[keep], column.lengths if column.lengths is None else column.lengths[keep])
 
 
 def int64s(values: NDArray[np.int64]) -> Column:
@@ -101,13 +109,34 @@ def text_attribute(field: int, key: str, column: Column) -> list[Part]:
     return [*_enclosed(field, len(key_bytes) + 2 * _HEAD, column.lengths), key_bytes, *value]
 
 
-def text_value(field: int, prefix: bytes, column: Column) -> list[Part]:
-    """An `AnyValue` that is a text: `prefix` and then `column`."""
-    assert column.lengths is not None
-    more = len(prefix)
-    return [
-        *_enclosed(field, more + _HEAD, column.lengths), *_enclosed(1, more, column.lengths), prefix, column
-    ]  # fmt: skip
+def text_value(field: int, pieces: Sequence[Part]) -> list[Part]:
+    """An `AnyValue` that is a text made of pieces, which at least one column is among."""
+    lengths = sum(_length(piece) for piece in pieces)
+    assert isinstance(lengths, np.ndarray)
+    return [*_enclosed(field, _HEAD, lengths), *_enclosed(1, 0, lengths), *pieces]
+
+
+def _length(piece: Part) -> Any:
+    if isinstance(piece, bytes):
+        return len(piece)
+    return np.full(len(piece.cells), piece.cells.shape[1]) if piece.lengths is None else piece.lengths
+
+
+def flag_attribute(field: int, key: str, values: NDArray[np.bool_]) -> list[Part]:
+    """An attribute that is a boolean."""
+    return [wire.block(field, wire.key_value(key, True))[:-1], Column(values.astype(np.uint8)[:, None])]
+
+
+def fractions(values: NDArray[np.float64]) -> Column:
+    """Numbers from 0 to 1 as text with four decimals."""
+    return Column(_FRACTIONS[np.rint(values * 10_000).astype(np.intp)])
+
+
+def unlike(values: Iterable[bytes]) -> Column:
+    """Short texts of which hardly two are the same; without bytes of value 0."""
+    table = np.array(list(values), dtype="S")
+    cells = table.view(np.uint8).reshape(len(table), -1)
+    return Column(cells, np.count_nonzero(cells, axis=1))
 
 
 def _enclosed(field: int, more: int, lengths: NDArray[np.int64]) -> list[Part]:

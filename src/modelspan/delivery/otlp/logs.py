@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -28,33 +28,50 @@ class LogColumns:
     event: str
     severity: int
     severity_text: str
-    body: str
-    """How all bodies begin."""
-    body_ends: layout.Column
+    body: Sequence[layout.Part]
+    """Pieces of the body; at least one is a column."""
     attributes: Mapping[str, Any]
     """Those that all have; each gets its prediction id besides."""
     numbers: Sequence[tuple[str, NDArray[np.float64]]] = ()
     """Attributes that are doubles, by key; without those that are not finite."""
     texts: Sequence[tuple[str, layout.Column]] = ()
     """Attributes that are texts, by key."""
+    flags: Sequence[tuple[str, NDArray[np.bool_]]] = ()
+    """Attributes that are booleans, by key."""
     trace_ids: layout.Bytes
     span_ids: layout.Bytes
     time_ns: NDArray[np.int64]
     observed_ns: int
     sampled: NDArray[np.bool_]
 
+    def only(self, keep: NDArray[np.bool_]) -> LogColumns:
+        """The records that `keep` marks."""
+        return replace(
+            self,
+            body=[p if isinstance(p, bytes) else layout.only(p, keep) for p in self.body],
+            numbers=[(key, values[keep]) for key, values in self.numbers],
+            texts=[(key, layout.only(column, keep)) for key, column in self.texts],
+            flags=[(key, values[keep]) for key, values in self.flags],
+            trace_ids=self.trace_ids[keep],
+            span_ids=self.span_ids[keep],
+            time_ns=self.time_ns[keep],
+            sampled=self.sampled[keep],
+        )
+
 
 def encode(around: Envelope, logs: LogColumns) -> Records:
     """All records of one batch."""
     parts: list[layout.Part] = [wire.tag(1, 1), layout.int64s(logs.time_ns)]
     parts += [wire.number(2, logs.severity) + wire.text(3, logs.severity_text)]
-    parts += layout.text_value(5, logs.body.encode("utf-8", "replace"), logs.body_ends)
+    parts += layout.text_value(5, logs.body)
     parts += [wire.attributes(_ATTRIBUTES, logs.attributes)]
     parts += prediction_id(_ATTRIBUTES, logs.trace_ids, logs.span_ids)
     for key, values in logs.numbers:
         parts += layout.double_attribute(_ATTRIBUTES, key, values)
     for key, column in logs.texts:
         parts += layout.text_attribute(_ATTRIBUTES, key, column)
+    for key, switches in logs.flags:
+        parts += layout.flag_attribute(_ATTRIBUTES, key, switches)
     parts += [wire.tag(8, 5), layout.int32s(logs.sampled.astype(np.int32))]
     parts += [wire.tag(9) + b"\x10", layout.Column(logs.trace_ids)]
     parts += [wire.tag(10) + b"\x08", layout.Column(logs.span_ids)]

@@ -66,7 +66,9 @@ def any_value(value: Any) -> bytes:
     Raises:
         TypeError: If the value is of another type; `clean_value` leaves none.
     """
-    encode = _VALUES.get(type(value))
+    encode = _VALUES.get(type(value)) or next(
+        (_VALUES[base] for base in (str, int, float) if issubclass(type(value), base)), None
+    )
     if encode is None:
         raise TypeError(f"{type(value).__name__} is not a value of OTLP; pass it through clean_value()")
     return encode(value)

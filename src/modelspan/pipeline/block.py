@@ -1,0 +1,153 @@
+"""Calls of one function as columns: what makes 50,000 calls a second cheap on the worker.
+
+A call is *regular* when it went well, has one row of inputs of a known kind, and nothing that only some calls
+have: annotations, span attributes, events, links, a status of the user's. Regular calls of one drain and one
+shape make a `Block`; sinks that know columns take it whole, for the others it gives `Prediction`s.
+"""
+
+from __future__ import annotations
+
+import secrets
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from modelspan.guard import fault
+from modelspan.pipeline.assemble import assemble
+from modelspan.pipeline.outputs import Output, interpret
+from modelspan.pipeline.rows import Columns, to_columns
+from modelspan.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from modelspan.delivery.sampling import SamplingRule
+    from modelspan.pipeline.call import Call
+    from modelspan.prediction import Model, Prediction
+
+MIN_CALLS: Final = 8
+"""Fewer calls of one shape are dearer as columns than one by one."""
+
+
+class Block:
+    """Regular calls of one function, in the order in which they finished; arrays have shape ``(n, …)``."""
+
+    def __init__(self, calls: Sequence[Call], limit: int) -> None:
+        self.calls = calls
+        self.target = calls[0].target
+        self.model: Model = self.target.model
+        self._limit = limit
+        drawn = secrets.token_bytes(24 * len(calls))
+        fresh = [drawn[i : i + 24] for i in range(0, len(drawn), 24)]
+        ids = [call.take_ids(own) for call, own in zip(calls, fresh, strict=True)]
+        table = np.frombuffer(b"".join(ids), np.uint8).reshape(-1, 24)
+        self.trace_ids, self.span_ids = table[:, :16], table[:, 16:]
+        self.started_ns: NDArray[np.int64] = np.array([call.started_ns for call in calls], np.int64)
+        self.seconds: NDArray[np.float64] = np.maximum(0.0, [call.seconds for call in calls])
+        self.ended_ns = self.started_ns + (self.seconds * 1e9).astype(np.int64)
+        self.kept: NDArray[np.bool_] = np.ones(len(calls), bool)
+        """Calls that get a span and log records; the resource guard may thin them."""
+
+    def __len__(self) -> int:
+        return len(self.calls)
+
+    @cached_property
+    def parents(self) -> list[Any] | None:
+        """Span contexts of the callers; None where the calls are roots."""
+        return [call.parent for call in self.calls] if self.calls[0].parent is not None else None
+
+    def sampled(self, rule: SamplingRule | None = None) -> NDArray[np.bool_]:
+        """Whose trace is sampled: as was decided during the call, if it was, else by `rule`, else all."""
+        keep = rule.keep(self.trace_ids, self.parents) if rule else np.ones(len(self.calls), bool)
+        for index, call in enumerate(self.calls):
+            given = call.__dict__.get("sampling")
+            if given is not None:
+                keep[index] = given.decision.is_sampled()
+        return keep
+
+    @cached_property
+    def features(self) -> Columns:
+        """Values by feature name, one for each call."""
+        try:
+            return _columns(self.calls, self.target.feature_names, self._limit)
+        except Exception:
+            fault("reading the inputs of predictions")
+            return {}
+
+    @cached_property
+    def output(self) -> Output:
+        """Labels, values and scores, one for each call, or none."""
+        try:
+            return interpret(_answers(self.calls), self.model.task, self.target.classes, len(self.calls))
+        except Exception:
+            fault("reading the answers of predictions")
+            return Output()
+
+    def predictions(self, start: int = 0) -> list[Prediction]:
+        """The calls from `start` on as events, for what is not columnar."""
+        return [assemble(call, self._limit) for call in self.calls[start:]]
+
+
+def into_blocks(calls: Sequence[Call], limit: int) -> tuple[list[Block], list[Call]]:
+    """Blocks of the regular calls, and the calls that must be looked at one by one."""
+    groups: dict[Any, list[Call]] = {}
+    for call in calls:
+        try:
+            groups.setdefault(call.shape(), []).append(call)
+        except Exception:  # a key of the user's whose hash or comparison fails
+            groups.setdefault(None, []).append(call)
+    single = groups.pop(None, [])
+    blocks = []
+    for group in groups.values():
+        if len(group) < MIN_CALLS:
+            single += group
+        else:
+            blocks.append(Block(group, limit))
+    return blocks, single
+
+
+def _columns(calls: Sequence[Call], names: Sequence[str], limit: int) -> Columns:
+    snapshots: list[Any] = [call.features for call in calls]
+    if snapshots[0].kind == "record":
+        keys = tuple(snapshots[0].payload)
+        return dict(
+            zip(_record_names(keys), zip(*[s.payload.values() for s in snapshots], strict=True), strict=True)
+        )
+    kind = snapshots[0].payload[0]
+    table = np.frombuffer(b"".join([s.payload[1] for s in snapshots]), kind).reshape(len(calls), -1)
+    return dict(zip(_row_names(tuple(names), table.shape[1], limit), table.T, strict=True))
+
+
+@lru_cache(maxsize=256)
+def _record_names(keys: tuple[Any, ...]) -> list[str]:
+    return list(to_columns(Snapshot("record", dict.fromkeys(keys), 1), (), 1))
+
+
+@lru_cache(maxsize=256)
+def _row_names(names: tuple[str, ...], width: int, limit: int) -> list[str]:
+    return list(to_columns(Snapshot("vector", [0.0] * width, 1), names, limit))
+
+
+def _answers(calls: Sequence[Call]) -> Snapshot:
+    """All answers as one: of scalars a vector, of rows of probabilities a matrix."""
+    first = calls[0].output
+    if first is not None and first.kind == "row":
+        rows = [call.output.payload[1] for call in calls if call.output is not None]
+        table = np.frombuffer(b"".join(rows), first.payload[0])
+        return Snapshot("matrix", table.reshape(len(calls), -1), len(calls))
+    if first is None and calls[0].atom is None:
+        return Snapshot("opaque", None, 1)
+    return Snapshot("vector", [_cell(call) for call in calls], len(calls))
+
+
+def _cell(call: Call) -> Any:
+    """The one value of an answer that is a scalar, or a vector of one."""
+    if call.output is None:
+        return call.atom
+    payload = call.output.payload
+    if call.output.kind == "scalar":
+        return payload
+    return payload.item() if isinstance(payload, np.ndarray) else payload[0]
