@@ -29,6 +29,7 @@ def monitor(
     operation: str = "",
     argument: str = "",
     drift_window: int = 1000,
+    detectors: Any = None,
 ) -> Callable[[F], F]:
     """Observe a predict function: span, log, metrics, drift and errors under one trace id.
 
@@ -49,6 +50,9 @@ def monitor(
         argument: Name of the parameter that holds the features. Default: the first one, or all of them by
             name when the first is a scalar.
         drift_window: Rows in one drift window, from 100.
+        detectors: Streaming detectors by signal, besides the drift test: a feature, `score`, `value`, `error`
+            or `loss` (both with feedback), or `features` for all as a row. Those of river and alibi-detect
+            are taken as they are.
 
     Raises:
         ConfigError: If a setting is wrong, when the function is decorated.

@@ -24,6 +24,7 @@ from modelspan.pipeline.call import Call, active
 from modelspan.pipeline.queue import Queue
 from modelspan.pipeline.worker import Worker
 from modelspan.sinks.bin_series import Limits
+from modelspan.sinks.detectors import DetectorSink
 from modelspan.sinks.drift import DriftSink
 from modelspan.sinks.features import FeatureSink
 from modelspan.sinks.histograms import SdkHistogram, SumHistogram
@@ -59,14 +60,13 @@ class Runtime:
         self.config = config
         self.ledger = Ledger()
         self._providers = Providers(config, self.ledger, given)
-        self.spans, self.emit_log = self._providers.spans, self._providers.emit_log
         meter = self._providers.meter
         self._webhooks = _webhook_sender(config)
+        alert = self._webhooks.send if self._webhooks else None
+        self._detectors = DetectorSink(self._providers.emit_log, alert)
+        self.spans, self.emit_log = self._providers.spans, self._detectors.emit
         self._drift = DriftSink(
-            meter,
-            self.emit_log,
-            partial(_alarm_rule, config),
-            self._webhooks.send if self._webhooks else None,
+            meter, self.emit_log, partial(_alarm_rule, config), alert, also=[self._detectors.observe]
         )
         self._sentry = _sentry_sink(config)
         InternalMetrics(meter, self.ledger)
@@ -150,6 +150,7 @@ class Runtime:
             LogSink(self.emit_log, self.config.log_rows, add, around),
             self._metric_sink(meter),
             FeatureSink(meter, self._drift.on_counts, limits),
+            self._detectors,
         ]
         return [*sinks, self._sentry] if self._sentry is not None else sinks
 

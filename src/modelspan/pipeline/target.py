@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from modelspan.drift.detectors import Detector, as_detector
 from modelspan.drift.reference import Reference
 from modelspan.errors import ConfigError
 from modelspan.prediction import Model
@@ -34,6 +35,8 @@ class Target:
     """Class labels in the order of the model's probability columns."""
     drift_window: int = 1000
     """Rows in one drift window."""
+    detectors: Mapping[str, Detector] = field(default_factory=dict)
+    """Streaming detectors by signal; the worker feeds them."""
 
 
 def resolve_target(
@@ -50,6 +53,7 @@ def resolve_target(
     operation: Any,
     argument: Any,
     drift_window: Any,
+    detectors: Any,
 ) -> Target:
     """Check the settings of `monitor` for `function`.
 
@@ -85,6 +89,7 @@ def resolve_target(
         feature_names=names,
         classes=_texts("classes", classes),
         drift_window=drift_window,
+        detectors=_detectors(detectors),
     )
 
 
@@ -122,6 +127,22 @@ def _reference(value: Any) -> Reference | None:
         f"reference is a {type(value).__name__}; pass a Reference, or the path of a file that "
         "`modelspan reference build` wrote"
     )
+
+
+def _detectors(value: Any) -> Mapping[str, Detector]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) and name for name in value):
+        raise ConfigError(
+            f"detectors is a {type(value).__name__}; pass a mapping from signals to detectors: "
+            "detectors={'score': river.drift.ADWIN()}"
+        )
+    if len({id(each) for each in value.values()}) != len(value):
+        raise ConfigError("detectors gives one detector to two signals; make one for each")
+    try:
+        return {name: as_detector(each) for name, each in value.items()}
+    except ValueError as error:
+        raise ConfigError(f"detectors: {error}") from None
 
 
 def _operation(function: Any) -> str:

@@ -16,7 +16,7 @@ from modelspan.sinks.alarms import Alert, announce, drift_attributes
 from modelspan.sinks.attributes import model_attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from modelspan.drift.alarm import AlarmRule
     from modelspan.drift.feature import Counts, FeatureReference
@@ -42,7 +42,14 @@ class _Watch:
 class DriftSink:
     """Listens to the counts of `FeatureSink`: reports every full window, and asks the rule for alarms."""
 
-    def __init__(self, meter: Meter, emit: Emit, make_rule: MakeRule, alert: Alert | None = None) -> None:
+    def __init__(
+        self,
+        meter: Meter,
+        emit: Emit,
+        make_rule: MakeRule,
+        alert: Alert | None = None,
+        also: Sequence[Callable[[CallbackOptions], Iterable[Observation]]] = (),
+    ) -> None:
         self._emit = emit
         self._alert = alert
         self._make_rule = make_rule
@@ -51,7 +58,7 @@ class DriftSink:
         score, detected = semconv.DRIFT_SCORE, semconv.DRIFT_DETECTED
         meter.create_observable_gauge(score.name, [self._observe_scores], score.unit, score.description)
         meter.create_observable_gauge(
-            detected.name, [self._observe_alarms], detected.unit, detected.description
+            detected.name, [self._observe_alarms, *also], detected.unit, detected.description
         )
 
     def on_counts(self, tracked: Tracked, counts: Mapping[str, Counts]) -> None:
