@@ -4,7 +4,9 @@ To add one: write its module, enter its class in `SERVERS`.
 """
 
 from stack_servers.alertmanager import Alertmanager
+from stack_servers.bugsink import Bugsink
 from stack_servers.collector import Collector
+from stack_servers.elasticsearch import Elasticsearch
 from stack_servers.prometheus import Prometheus
 from stack_servers.server import Running, Server, StackError
 from stack_servers.sink import OtlpSink, Sink
@@ -12,13 +14,15 @@ from stack_servers.sink import OtlpSink, Sink
 SERVERS: dict[str, type[Server]] = {
     # In this order they are started, so that each finds those it sends to (`Server.beside`).
     each.name: each
-    for each in (Sink, Alertmanager, Prometheus, Collector)
+    for each in (Sink, Alertmanager, Prometheus, Elasticsearch, Bugsink, Collector)
 }
 
 __all__ = [
     "SERVERS",
     "Alertmanager",
+    "Bugsink",
     "Collector",
+    "Elasticsearch",
     "OtlpSink",
     "Prometheus",
     "Running",

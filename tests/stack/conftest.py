@@ -6,7 +6,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from stack_servers import Alertmanager, Collector, OtlpSink, Prometheus, StackError
+from elastic import client, documents, indexed, made  # noqa: F401 - fixtures
+from stack_servers import Alertmanager, Bugsink, Collector, Elasticsearch, OtlpSink, Prometheus, StackError
 
 
 def pytest_collection_modifyitems(items):
@@ -53,6 +54,18 @@ def sink():
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(serve):
+    """An empty Elasticsearch."""
+    return serve(Elasticsearch())
+
+
+@pytest.fixture(scope="session")
+def bugsink(serve):
+    """A Bugsink with one project."""
+    return serve(Bugsink())
 
 
 @pytest.fixture(scope="session")

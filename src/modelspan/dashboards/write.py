@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelspan.dashboards import alerts, provisioning, recording
+from modelspan.dashboards import alerts, elasticsearch, kibana, provisioning, recording
 from modelspan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 WRITERS: dict[str, tuple[Writer, ...]] = {
     "grafana": (provisioning.files,),
     "prometheus": (recording.files, alerts.files),
+    "kibana": (kibana.files, elasticsearch.files),
 }
 """By the name that `--only` takes: what makes the files of one product."""
 
