@@ -1,68 +1,190 @@
-"""The truth about an earlier prediction, as an event under that prediction's trace id."""
+"""The truth about an earlier prediction: kept in the store when there is one, and sent as an event."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, overload
+
+from opentelemetry import trace
 
 from modelspan import _setup, semconv
 from modelspan.delivery.logs import LogEvent
 from modelspan.errors import ConfigError
-from modelspan.pipeline.text import clean_text, clean_value
-from modelspan.prediction import parse_prediction_id
+from modelspan.pipeline.text import clean_text
+from modelspan.store.rows import QUEUED, REJECTED, UNACKNOWLEDGED, Receipt
+from modelspan.store.truth import RefusedError, read_outcome
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from modelspan._runtime import Runtime
+    from modelspan.store.rows import Outcome
+
+WAIT_SECONDS = 10.0
 _COST = 512
+_NOTHING = Receipt(state=UNACKNOWLEDGED)
+_SENT = Receipt(state=QUEUED)
 
 
-def feedback(prediction_id: str, outcome: Any, *, row: int = 0, model: str = "", version: str = "") -> None:
-    """Send the outcome of an earlier prediction, minutes or months later, from any process.
+@overload
+def feedback(
+    prediction_id: str = "",
+    outcome: Any = None,
+    *,
+    row: int = 0,
+    key: Any = None,
+    at: Any = None,
+    weight: float = 1.0,
+    wait: bool | float = False,
+    model: str = "",
+    version: str = "",
+) -> Receipt: ...
 
-    The event goes the way of all telemetry: bounded memory, best effort, losses counted. The backend joins it
-    with its prediction by id and row.
+
+@overload
+def feedback(
+    prediction_id: Sequence[Mapping[str, Any]],
+    *,
+    wait: bool | float = False,
+    model: str = "",
+    version: str = "",
+) -> list[Receipt]: ...
+
+
+def feedback(
+    prediction_id: str | Sequence[Mapping[str, Any]] = "",
+    outcome: Any = None,
+    *,
+    row: int = 0,
+    key: Any = None,
+    at: Any = None,
+    weight: float = 1.0,
+    wait: bool | float = False,
+    model: str = "",
+    version: str = "",
+) -> Receipt | list[Receipt]:
+    """Tell the outcome of an earlier prediction, minutes or months later, from any process.
+
+    With a store (`data`, `MODELSPAN_DATA`) it is kept and joined with its prediction; docs/feedback.md says
+    which states an outcome can have. The event `ml.prediction.feedback` goes out in any case, under the trace
+    id of the prediction, and a current span gets a link to it.
 
     Args:
-        prediction_id: What `current_prediction().id` gave.
+        prediction_id: What `current_prediction().id` gave; or a list of mappings, one for each outcome, with
+            these arguments as keys: of those none raises.
         outcome: The truth: a class (text, whole number, boolean) or a value (float, finite).
         row: Position of the row in its batch, from 0.
-        model: Name of the model, for backends that filter by it.
-        version: Version of the model.
+        key: In place of `prediction_id`: what `monitor(key=…)` found for the prediction.
+        at: When the outcome became known: a datetime (UTC unless it says otherwise), ISO 8601 or Unix
+            seconds. Of two outcomes the later one counts. Default: now.
+        weight: Weight of the row in performance figures, above 0.
+        wait: Return when the outcome is committed, after 10 s or so many seconds at most.
+        model: Name of the model; with `key`, predictions of other models don't join.
+        version: Version of the model, for backends that filter by it.
+
+    Returns:
+        A receipt: its `state` is queued, or, after waiting, what the outcome became. `committed` is True only
+        if it survives this process.
 
     Raises:
-        ValueError: If the id is not one of ours, the outcome has no meaning, or the row is negative.
+        ValueError: If an argument of a single outcome has no meaning; it is counted as rejected.
+        ConfigError: If `wait` or `key` is used without a store.
     """
-    trace_id, span_id = parse_prediction_id(prediction_id)
-    if type(row) is not int or row < 0:
-        raise ValueError(f"row={row!r:.60} is not a position in a batch; count from 0")
-    attributes = {semconv.PREDICTION_ID: prediction_id, semconv.PREDICTION_ROW: row, **_outcome(outcome)}
-    for name, value in ((semconv.MODEL_NAME, model), (semconv.MODEL_VERSION, version)):
-        if value:
-            attributes[name] = clean_text(value, 200)
+    rows = not isinstance(prediction_id, str) and isinstance(prediction_id, Iterable)
     runtime = _setup.current or _setup.start()
+    store = runtime.recorder if runtime is not None else None
+    if runtime is not None and store is None and (wait or key is not None):
+        raise ConfigError("feedback(wait=, key=) needs a store; set data= or MODELSPAN_DATA to a folder")
+    names = _names(model, version)
+    if rows:
+        return _batch(runtime, prediction_id, names, wait)  # type: ignore[arg-type] # checked above
+    try:
+        told = read_outcome(prediction_id, outcome, row=row, key=key, at=at, weight=weight, model=model)
+    except RefusedError as refused:
+        if store is not None:
+            store.refuse(refused.reason)
+        raise
+    return _tell(runtime, told, names, wait)
+
+
+def _names(model: str, version: str) -> dict[str, str]:
+    pairs = ((semconv.MODEL_NAME, model), (semconv.MODEL_VERSION, version))
+    return {name: clean_text(value, 200) for name, value in pairs if value}
+
+
+def _tell(runtime: Runtime | None, told: Outcome, names: dict[str, str], wait: bool | float) -> Receipt:
     if runtime is None:
-        return
+        return _NOTHING
+    _announce(runtime, told, names)
+    if runtime.recorder is None:
+        return _SENT
+    return _ask(runtime, [told], wait)[0] if wait else runtime.recorder.tell(told)
+
+
+def _batch(
+    runtime: Runtime | None, rows: Iterable[Mapping[str, Any]], names: dict[str, str], wait: bool | float
+) -> list[Receipt]:
+    receipts: list[Receipt] = []
+    good: list[Outcome] = []
+    for each in rows:
+        told = _read(runtime, each, names.get(semconv.MODEL_NAME, ""))
+        receipts.append(told if isinstance(told, Receipt) else _NOTHING)
+        if not isinstance(told, Receipt):
+            good.append(told)
+    answers = iter(_tell_all(runtime, good, names, wait))
+    return [receipt if receipt is not _NOTHING else next(answers) for receipt in receipts]
+
+
+def _read(runtime: Runtime | None, row: Mapping[str, Any], model: str) -> Outcome | Receipt:
+    known = {name: row[name] for name in ("row", "key", "at", "weight") if name in row}
+    try:
+        return read_outcome(row.get("prediction_id", ""), row.get("outcome"), model=model, **known)
+    except RefusedError as refused:
+        if runtime is not None and runtime.recorder is not None:
+            runtime.recorder.refuse(refused.reason)
+        return Receipt(state=REJECTED, reason=refused.reason)
+
+
+def _tell_all(
+    runtime: Runtime | None, told: list[Outcome], names: dict[str, str], wait: bool | float
+) -> list[Receipt]:
+    if not wait or runtime is None:
+        return [_tell(runtime, each, names, wait=False) for each in told]
+    for each in told:
+        _announce(runtime, each, names)
+    return _ask(runtime, told, wait)
+
+
+def _ask(runtime: Runtime, told: list[Outcome], wait: bool | float) -> list[Receipt]:
+    """Commit, after the predictions that this process made before."""
+    assert runtime.recorder is not None
+    deadline = time.monotonic() + (WAIT_SECONDS if wait is True else wait)
+    runtime.settle(deadline)
+    return runtime.recorder.ask(told, max(0.0, deadline - time.monotonic()))
+
+
+def _announce(runtime: Runtime, told: Outcome, names: dict[str, str]) -> None:
+    """The event under the prediction's trace, and a link to its span from the span that is current here."""
+    if not told.pid:
+        return  # known by a business key only: the trace is not known here
+    trace_id, span_id = int.from_bytes(told.pid[:16], "big"), int.from_bytes(told.pid[16:], "big")
+    prediction_id = f"{trace_id:032x}-{span_id:016x}"
+    said = told.label if told.label is not None else told.value
+    attributes: dict[str, Any] = {
+        semconv.PREDICTION_ID: prediction_id,
+        semconv.PREDICTION_ROW: told.row,
+        **names,
+    }
+    attributes[semconv.OUTCOME_LABEL if told.label is not None else semconv.OUTCOME_VALUE] = said
+    if told.weight != 1.0:
+        attributes[semconv.OUTCOME_WEIGHT] = told.weight
     event = LogEvent(
-        event=semconv.FEEDBACK_EVENT.name,
-        body=f"outcome {attributes.get(semconv.OUTCOME_LABEL, attributes.get(semconv.OUTCOME_VALUE))}",
-        attributes=attributes,
-        trace_id=trace_id,
-        span_id=span_id,
-    )
+        event=semconv.FEEDBACK_EVENT.name, body=f"outcome {said}", attributes=attributes,
+        trace_id=trace_id, span_id=span_id,
+    )  # fmt: skip
     runtime.queue.put(lambda: runtime.emit_log(event), _COST, "logs")
-
-
-def _outcome(outcome: Any) -> dict[str, Any]:
-    plain = clean_value(outcome)
-    if isinstance(plain, float) and math.isfinite(plain):
-        return {semconv.OUTCOME_VALUE: plain}
-    if (
-        (
-            (isinstance(plain, (str, int)) and isinstance(outcome, (str, int)))
-            or type(outcome).__module__ == "numpy"
-        )
-        and plain is not None
-        and not isinstance(plain, list)
-    ):
-        return {semconv.OUTCOME_LABEL: str(plain)}
-    raise ConfigError(
-        f"outcome={type(outcome).__name__} is not an outcome; pass text, a whole number or a float"
-    )
+    span = trace.get_current_span()
+    if span.is_recording():
+        context = trace.SpanContext(trace_id, span_id, is_remote=True, trace_flags=trace.TraceFlags(1))
+        span.add_link(context, {semconv.PREDICTION_ID: prediction_id})

@@ -30,6 +30,8 @@ def monitor(
     argument: str = "",
     drift_window: int = 1000,
     detectors: Any = None,
+    key: Callable[[Any], Any] | None = None,
+    segments: Any = (),
 ) -> Callable[[F], F]:
     """Observe a predict function: span, log, metrics, drift and errors under one trace id.
 
@@ -53,6 +55,9 @@ def monitor(
         detectors: Streaming detectors by signal, besides the drift test: a feature, `score`, `value`, `error`
             or `loss` (both with feedback), or `features` for all as a row. Those of river and alibi-detect
             are taken as they are.
+        key: From the features of one row, by name, to the key under which its truth will be known; runs on
+            the worker, and only its keyed hash is stored.
+        segments: Features whose values the outcome store keeps, to look at performance by them.
 
     Raises:
         ConfigError: If a setting is wrong, when the function is decorated.

@@ -27,8 +27,10 @@ from modelspan.sinks.bin_series import Limits
 from modelspan.sinks.detectors import DetectorSink
 from modelspan.sinks.drift import DriftSink
 from modelspan.sinks.features import FeatureSink
+from modelspan.sinks.feedback import FeedbackMetrics
 from modelspan.sinks.histograms import SdkHistogram, SumHistogram
 from modelspan.sinks.internal import InternalMetrics
+from modelspan.sinks.keys import KeySink
 from modelspan.sinks.logs import LogSink
 from modelspan.sinks.metrics import MetricSink
 from modelspan.sinks.native_spans import NativeSpanSink
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from modelspan.config import Config
     from modelspan.drift.alarm import AlarmRule
     from modelspan.drift.feature import FeatureReference
+    from modelspan.store.recorder import Recorder
 
 logger = logging.getLogger("modelspan")
 
@@ -59,6 +62,7 @@ class Runtime:
         self._paused: list[threading.Lock] = []
         self.config = config
         self.ledger = Ledger()
+        self.recorder = _recorder(config, self.ledger)
         self._providers = Providers(config, self.ledger, given)
         meter = self._providers.meter
         self._webhooks = _webhook_sender(config)
@@ -70,6 +74,8 @@ class Runtime:
         )
         self._sentry = _sentry_sink(config)
         InternalMetrics(meter, self.ledger)
+        if self.recorder is not None:
+            FeedbackMetrics(meter, self.recorder.store)
         self.queue = Queue(config.queue_bytes, self.ledger)
         self._worker = Worker(
             self.queue,
@@ -84,6 +90,8 @@ class Runtime:
     def start(self) -> None:
         """Start the worker, and the bridge from the standard `logging` when it is wanted."""
         self._worker.start()
+        if self.recorder is not None:
+            self.recorder.start()
         self._handler.install()
 
     def note_failure(self, call: Call) -> None:
@@ -99,8 +107,12 @@ class Runtime:
         locks = [self._worker.busy, *(box.imports for box in self._providers.boxes)]
         if self._providers.metrics is not None:
             locks.append(self._providers.metrics.imports)
+        if self.recorder is not None:
+            locks.append(self.recorder.busy)
         deadline = time.monotonic() + FORK_WAIT_SECONDS
         self._paused = [lock for lock in locks if lock.acquire(timeout=seconds_left(deadline))]
+        if self.recorder is not None and self.recorder.busy in self._paused:
+            self.recorder.store.close()  # an SQLite connection must not cross a fork; it is opened again
 
     def resume(self) -> None:
         """Let our threads go on."""
@@ -111,7 +123,13 @@ class Runtime:
         """Send all that was recorded before; True only if the endpoint accepted it before `deadline`."""
         if not self._worker.flush(deadline):
             return False
+        if self.recorder is not None and not self.recorder.flush(deadline):
+            return False
         return run_together([*self._flushes(deadline)], deadline)
+
+    def settle(self, deadline: float) -> bool:
+        """Let the sinks, and so the recorder, see all that was recorded before, until `deadline`."""
+        return self._worker.flush(deadline)
 
     def close(self, deadline: float) -> bool:
         """Send what waits until `deadline`, stop everything, say what was lost."""
@@ -119,6 +137,8 @@ class Runtime:
         clean = self._worker.close(deadline - 0.5 * max(0.0, deadline - time.monotonic()))
         with guard("reporting drift at the end"):
             self._drift.close()
+        if self.recorder is not None:
+            clean = self.recorder.close(deadline - 0.3 * seconds_left(deadline)) and clean
         clean = run_together([*self._closes(deadline)], deadline) and clean
         lost = self.ledger.lost()
         if lost:
@@ -152,6 +172,8 @@ class Runtime:
             FeatureSink(meter, self._drift.on_counts, limits),
             self._detectors,
         ]
+        if self.recorder is not None:
+            sinks.append(KeySink(self.recorder, self.ledger))
         return [*sinks, self._sentry] if self._sentry is not None else sinks
 
     def _span_sink(self) -> Any:
@@ -195,6 +217,15 @@ def _sentry_sink(config: Config) -> Any:
     from modelspan.sinks import sentry  # noqa: PLC0415 - importing Sentry costs 100 ms, and few want it
 
     return sentry.SentrySink(config) if sentry.wanted(config) else None
+
+
+def _recorder(config: Config, ledger: Ledger) -> Recorder | None:
+    """What writes predictions and outcomes to a store, when one is configured."""
+    if not config.data and not config.store:
+        return None
+    from modelspan.store.opening import open_recorder  # noqa: PLC0415 - few want SQLite to be loaded
+
+    return open_recorder(config, ledger)
 
 
 def _webhook_sender(config: Config) -> Any:

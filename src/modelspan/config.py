@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelspan.config_rules import check_drift_rule, check_endpoint, check_names, check_types, check_webhook
+from modelspan.config_rules import (
+    check_drift_rule,
+    check_endpoint,
+    check_names,
+    check_store,
+    check_types,
+    check_webhook,
+)
 from modelspan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -48,7 +55,13 @@ class Config:
     webhook_private: bool = False
     """Allow webhooks to addresses that are not public, as inside a company; else they are refused (SSRF)."""
     data: str = ""
-    """Folder of what must not be lost; empty: `MODELSPAN_DATA`, else the user's data folder."""
+    """Folder of what must not be lost; with one, predictions and outcomes are stored (docs/feedback.md)."""
+    store: str = field(default="", repr=False)
+    """postgresql://… where predictions and outcomes are stored instead of in the folder `data`."""
+    join_window_days: float = 90.0
+    """For how long a prediction waits for its outcome, above 0 to 3650."""
+    store_bytes: int = 8 * 1024**3
+    """Size of the stored rows beyond which settled ones go before the window ends, from 1 MB."""
     metric_interval_seconds: float = 10.0
     """Time between two metric exports, 0.1 to 3600."""
     tick_seconds: float = 0.2
@@ -80,6 +93,7 @@ class Config:
         check_names(self)
         check_endpoint(self)
         check_webhook(self)
+        check_store(self)
         check_drift_rule(self)
         for name, low, high in _RANGES:
             value = getattr(self, name)
@@ -122,6 +136,9 @@ ENVIRONMENT = {
     "MODELSPAN_WEBHOOK_SECRET": "webhook_secret",
     "MODELSPAN_WEBHOOK_PRIVATE": "webhook_private",
     "MODELSPAN_DATA": "data",
+    "MODELSPAN_STORE": "store",
+    "MODELSPAN_JOIN_WINDOW_DAYS": "join_window_days",
+    "MODELSPAN_STORE_BYTES": "store_bytes",
     "SENTRY_DSN": "sentry_dsn",
 }
 """Environment variable to setting."""
@@ -133,6 +150,8 @@ _RANGES = (
     ("queue_bytes", 64 * 1024, 2**40),
     ("sample_rows", 1, 10_000),
     ("log_rows", 0, 10_000),
+    ("join_window_days", 1e-6, 3650.0),
+    ("store_bytes", 1_000_000, 2**50),
     ("drift_false_alarm_rate", 1e-9, 0.5),
     ("fleet_features", 0, 1000),
     ("fleet_levels", 1, 100),

@@ -68,6 +68,12 @@ def check_endpoint(config: Config) -> None:
         )
 
 
+def check_store(config: Config) -> None:
+    """The address of the store is PostgreSQL's."""
+    if config.store and not config.store.startswith(("postgresql://", "postgres://")):
+        raise ConfigError("store is no postgresql://USER@HOST/DATABASE address; for a folder use data")
+
+
 def check_webhook(config: Config) -> None:
     """The address of webhooks is safe, and the secret is one."""
     if config.webhook_url:

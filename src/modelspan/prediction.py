@@ -65,6 +65,12 @@ class Prediction:
     """Predicted values of the sampled rows (regression)."""
     scores: Sequence[float] = ()
     """Scores of the sampled rows; NaN where a row has none."""
+    probabilities: Sequence[Sequence[float]] = ()
+    """Of more than two classes: (sampled rows, classes), in the order of `classes`; else empty."""
+    classes: Sequence[str] = ()
+    """Names of the columns of `probabilities`."""
+    row_step: int = 1
+    """Positions in the call between two sampled rows of the answer; 0 when they are not known."""
     failure: Failure | None = None
     annotations: Mapping[str, object] = field(default_factory=dict)
     span: Mapping[str, Any] = field(default_factory=dict, repr=False)

@@ -9,7 +9,7 @@ from modelspan.pipeline.outputs import Output, interpret
 from modelspan.pipeline.rows import Columns, to_columns
 from modelspan.pipeline.text import clean_text, clean_value, describe_failure
 from modelspan.prediction import Prediction
-from modelspan.snapshot import Snapshot
+from modelspan.snapshot import Snapshot, sample_stride
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +32,7 @@ def assemble(call: Call, limit: int) -> Prediction:
         seconds=max(0.0, call.seconds),
         rows=_rows(call.features, call.output),
         features=_columns(call, limit),
+        row_step=_step(call.output, limit),
         failure=describe_failure(call.error) if call.error is not None else None,
         annotations=_clean(call.__dict__.get("annotations", {})),
         span=call.__dict__,
@@ -61,6 +62,13 @@ def _rows(features: Snapshot | None, output: Snapshot | None) -> int:
     if features is not None and features.kind == "vector" and output is not None and output.kind == "vector":
         return output.rows
     return 1
+
+
+def _step(output: Snapshot | None, limit: int) -> int:
+    """Distance of the sampled rows of an answer: a table is thinned, a flat sequence is cut."""
+    if output is None or output.rows <= limit or output.kind == "vector":
+        return 1
+    return sample_stride(output.rows, limit) if output.kind in ("matrix", "records") else 0
 
 
 def _clean(annotations: Mapping[object, object]) -> dict[str, object]:

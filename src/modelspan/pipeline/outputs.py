@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from modelspan.snapshot import Snapshot
 
+MAX_CLASSES = 64
+"""With more classes than this the probabilities of a row are not kept."""
 _LABEL_KEYS = ("label", "prediction", "predicted", "class")
 _SCORE_KEYS = ("score", "probability", "proba")
 
@@ -26,6 +28,9 @@ class Output(NamedTuple):
     values: Sequence[float] = ()
     scores: Sequence[float] = ()
     """NaN where a row has none."""
+    probabilities: Sequence[Sequence[float]] = ()
+    """Of more than two classes: (rows, classes)."""
+    classes: Sequence[str] = ()
 
 
 def interpret(snapshot: Snapshot, task: str, classes: Sequence[str], limit: int) -> Output:
@@ -71,7 +76,9 @@ def _probabilities(payload: Any, task: str, classes: Sequence[str]) -> Output:
     if table.shape[1] == 2:
         return Output([named[int(p >= 0.5)] for p in safe[:, 1]], (), _finite(table[:, 1].tolist()))
     best = safe.argmax(axis=1)
-    return Output([named[i] for i in best], (), _finite(table[np.arange(len(best)), best].tolist()))
+    scores = _finite(table[np.arange(len(best)), best].tolist())
+    whole = (table.tolist(), named) if table.shape[1] <= MAX_CLASSES else ((), ())
+    return Output([named[i] for i in best], (), scores, *whole)
 
 
 def _nth_class(classes: Sequence[str], position: int) -> str:

@@ -37,6 +37,10 @@ class Target:
     """Rows in one drift window."""
     detectors: Mapping[str, Detector] = field(default_factory=dict)
     """Streaming detectors by signal; the worker feeds them."""
+    key: Any = None
+    """The user's function from the features of a row to its business key."""
+    segments: tuple[str, ...] = ()
+    """Features whose values are stored beside the prediction, to look at performance by them."""
 
 
 def resolve_target(
@@ -54,6 +58,8 @@ def resolve_target(
     argument: Any,
     drift_window: Any,
     detectors: Any,
+    key: Any = None,
+    segments: Any = (),
 ) -> Target:
     """Check the settings of `monitor` for `function`.
 
@@ -90,7 +96,17 @@ def resolve_target(
         classes=_texts("classes", classes),
         drift_window=drift_window,
         detectors=_detectors(detectors),
+        key=_key(key),
+        segments=_texts("segments", segments),
     )
+
+
+def _key(value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise ConfigError(
+            f"key={value!r:.60} is no function; pass one of a row's features, key=lambda row: row['loan_id']"
+        )
+    return value
 
 
 def _name(setting: str, value: Any, *, required: bool = False) -> str:

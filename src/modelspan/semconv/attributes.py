@@ -39,6 +39,9 @@ DRIFT_TRACES: Final = "ml.drift.trace_ids"
 DRIFT_ACTIVE: Final = "ml.drift.active"
 OUTCOME_LABEL: Final = "ml.outcome.label"
 OUTCOME_VALUE: Final = "ml.outcome.value"
+OUTCOME_WEIGHT: Final = "ml.outcome.weight"
+FEEDBACK_STATE: Final = "ml.feedback.state"
+FEEDBACK_REASON: Final = "ml.feedback.reason"
 ERROR_TYPE: Final = "error.type"
 EXCEPTION_TYPE: Final = "exception.type"
 EXCEPTION_MESSAGE: Final = "exception.message"
@@ -81,6 +84,9 @@ CORE_ATTRIBUTES: Final[dict[str, str]] = {
     DRIFT_ACTIVE: "true while a drift alarm of the model is open, so that sampling keeps the span.",
     OUTCOME_LABEL: "True class, always a string.",
     OUTCOME_VALUE: "True value of a regression, always a double.",
+    OUTCOME_WEIGHT: "Weight of the row, where it is not 1.",
+    FEEDBACK_STATE: "pending, joined, superseded, orphan, expired, evicted, lost or rejected.",
+    FEEDBACK_REASON: "Why an outcome or a prediction was rejected: duplicate, unknown_class, future, …",
     ERROR_TYPE: "Class of the exception; only on failures.",
     EXCEPTION_TYPE: "Class of the exception, with its module.",
     EXCEPTION_MESSAGE: "Message of the exception, cut to 4,096 characters.",

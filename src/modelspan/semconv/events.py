@@ -34,6 +34,7 @@ from modelspan.semconv.attributes import (
     OPERATION,
     OUTCOME_LABEL,
     OUTCOME_VALUE,
+    OUTCOME_WEIGHT,
     PREDICTION_ID,
     PREDICTION_LABEL,
     PREDICTION_ROW,
@@ -68,7 +69,8 @@ EXCEPTION_EVENT: Final = Event(
 )  # fmt: skip
 FEEDBACK_EVENT: Final = Event(
     "ml.prediction.feedback", "The outcome of an earlier prediction, under that prediction's trace id.",
-    (MODEL_NAME, MODEL_VERSION, PREDICTION_ID, PREDICTION_ROW, OUTCOME_LABEL, OUTCOME_VALUE),
+    (MODEL_NAME, MODEL_VERSION, PREDICTION_ID, PREDICTION_ROW, OUTCOME_LABEL, OUTCOME_VALUE,
+     OUTCOME_WEIGHT),
 )  # fmt: skip
 DRIFT_EVENT: Final = Event(
     "ml.drift.detected", "A drift alarm opened (WARN), escalated (ERROR) or closed (INFO); evidence.",

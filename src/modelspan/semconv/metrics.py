@@ -11,6 +11,8 @@ from modelspan.semconv.attributes import (
     FEATURE_BIN,
     FEATURE_BIN_INDEX,
     FEATURE_NAME,
+    FEEDBACK_REASON,
+    FEEDBACK_STATE,
     MODEL,
     OPERATION,
     REASON,
@@ -74,6 +76,14 @@ DRIFT_SCORE: Final = Metric(
 DRIFT_DETECTED: Final = Metric(
     "ml.drift.detected", "gauge", "{state}", "1 while a feature's drift alarm is open, else 0.",
     (*MODEL, FEATURE_NAME),
+)  # fmt: skip
+FEEDBACK_OUTCOMES: Final = Metric(
+    "ml.feedback.outcomes", "counter", "{outcome}", "Outcomes that entered a state, by this process.",
+    (*MODEL, FEEDBACK_STATE, FEEDBACK_REASON),
+)  # fmt: skip
+FEEDBACK_PREDICTIONS: Final = Metric(
+    "ml.feedback.predictions", "counter", "{prediction}",
+    "Stored predictions that entered a state, by this process.", (*MODEL, FEEDBACK_STATE, FEEDBACK_REASON),
 )  # fmt: skip
 EMITTED: Final = Metric(
     "modelspan.internal.emitted", "counter", "{record}", "Telemetry records made by this process.", (SIGNAL,)

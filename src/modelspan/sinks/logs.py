@@ -91,7 +91,7 @@ def _sampled(prediction: Prediction) -> int:
 
 def _event(prediction: Prediction, row: int, features: Mapping[str, Any]) -> LogEvent:
     attributes: dict[str, Any] = _common(prediction)
-    attributes[semconv.PREDICTION_ROW] = row
+    attributes[semconv.PREDICTION_ROW] = row * (prediction.row_step or 1)
     attributes[semconv.BATCH_SIZE] = prediction.rows
     said = []
     if row < len(prediction.labels):

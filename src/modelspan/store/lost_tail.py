@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from modelspan.store.transaction import Head, move_counts
+from modelspan.store.head import Head, move_counts
 
 if TYPE_CHECKING:
     from modelspan.store.sqlite_database import SqliteDatabase

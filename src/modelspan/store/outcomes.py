@@ -8,13 +8,14 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, TypeVar
 
+from modelspan.store.head import Head
 from modelspan.store.joining import Joining
 from modelspan.store.repair import check, repair
 from modelspan.store.rows import DamagedError, ModelFacts, Receipt, sealed, unsealed
 from modelspan.store.sqlite_database import SqliteDatabase
 from modelspan.store.stream import read_changes
 from modelspan.store.tables import select, upsert
-from modelspan.store.transaction import Head, Transaction
+from modelspan.store.transaction import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +46,8 @@ class OutcomeStore:
         self.database = database
         self.full = False
         """Set by retention: no room for predictions, since all that is stored must be kept."""
+        self.entered: Counter[tuple[ModelFacts | None, str]] = Counter()
+        """How often a prediction or an outcome entered a state, by this process."""
         self._models: dict[ModelFacts, int] = {}
         self._lock = threading.RLock()
 
@@ -89,6 +92,8 @@ class OutcomeStore:
             receipts = joining.tell(outcomes)
             joining.finish()
         self._models = models
+        for (model, name), count in transaction.entered.items():
+            self.entered[transaction.facts.get(model), name] += count
         return receipts
 
     # -- what a reader sees: `reading.ChangeReader`
@@ -180,17 +185,20 @@ class OutcomeStore:
             self._mended(draw)
         return bytes.fromhex(self.documents(_SECRET)["keys"])
 
-    def alter(self, work: Callable[[Database], T]) -> T:
-        """Do `work` in a writing transaction."""
+    def move(self, work: Callable[[Database], Counter[tuple[int, str]]]) -> Counter[tuple[int, str]]:
+        """Do `work` in a writing transaction; it gives the counts that it has moved."""
 
-        def write() -> T:
+        def write() -> Counter[tuple[int, str]]:
             with self._lock, self.database.writing():
-                done = work(self.database)
-                if done:
+                moves = work(self.database)
+                if moves:
                     Head(self.database).step(self.database)
-                return done
+                return moves
 
-        return self._mended(write)
+        moves = self._mended(write)
+        facts = {number: facts for facts, number in self._models.items()}
+        self.entered.update({(facts.get(model), name): n for (model, name), n in moves.items() if n > 0})
+        return moves
 
     def size(self) -> int:
         """Bytes that the stored rows take."""

@@ -7,11 +7,11 @@ import sqlite3
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from modelspan.store.head import Head, move_counts
 from modelspan.store.lost_tail import describe_loss, loss_counts
 from modelspan.store.rows import DamagedError, sealed, unsealed
 from modelspan.store.sqlite_database import file_of
 from modelspan.store.tables import COLUMNS, insert, select
-from modelspan.store.transaction import Head, move_counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from modelspan.store.head import Head, move_counts
 from modelspan.store.outcomes import READER
 from modelspan.store.rows import unsealed
 from modelspan.store.tables import select
-from modelspan.store.transaction import Head, move_counts
 
 if TYPE_CHECKING:
     from modelspan.store.database import Database
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CHUNK: Final = 2000
 """Rows deleted in one transaction, so that other writers wait for milliseconds."""
 DAY_NS: Final = 86_400 * 10**9
+Moves = Counter[tuple[int, str]]
 _ORPHAN: Final = (0, "outcome.orphan")
 
 
@@ -32,32 +33,32 @@ def sweep(store: OutcomeStore, now_ns: int, window_days: float, max_bytes: int) 
     horizon_ns = now_ns - int(window_days * DAY_NS)
     store.commit([], [], now_ns)  # time passes also while nothing is stored
     gone = 0
-    while removed := store.alter(lambda database: _expire(database, horizon_ns)):
-        gone += removed
-    while store.size() > max_bytes and (removed := store.alter(_evict)):
-        gone += removed
+    while moves := store.move(lambda database: _expire(database, horizon_ns)):
+        gone += sum(count for count in moves.values() if count > 0)
+    while store.size() > max_bytes and (moves := store.move(_evict)):
+        gone += sum(count for count in moves.values() if count > 0)
     store.full = store.size() > max_bytes
     return gone
 
 
-def _expire(database: Database, horizon_ns: int) -> int:
+def _expire(database: Database, horizon_ns: int) -> Moves:
     """Delete the first rows that were stored before the horizon."""
     found = database.rows(select("ticks", "WHERE stored_ns <= ? ORDER BY id DESC LIMIT 1"), (horizon_ns,))
     if not found:
-        return 0
+        return Counter()
     number, position, orphan, _ = unsealed("ticks", found[0])
     database.run("DELETE FROM ticks WHERE id < ?", (number,))
     rows = database.rows(select("predictions", "WHERE id < ? ORDER BY id LIMIT ?"), (position, CHUNK))
-    moves: Counter[tuple[int, str]] = Counter()
+    moves: Moves = Counter()
     settled = _delete(database, [unsealed("predictions", row) for row in rows], moves)
     moves.update((model, "prediction.forgotten") for _, model in settled)
     lone = database.rows("SELECT id FROM orphans WHERE id < ? ORDER BY id LIMIT ?", (orphan, CHUNK))
     _delete_orphans(database, [row[0] for row in lone], moves)
     move_counts(database, moves)
-    return len(rows) + len(lone)
+    return moves
 
 
-def _evict(database: Database) -> int:
+def _evict(database: Database) -> Moves:
     """Delete the oldest settled rows that every reader has seen."""
     seen = [int(unsealed("documents", row)[2]) for row in
             database.rows(select("documents", "WHERE kind = ?"), (READER,))]  # fmt: skip
@@ -67,16 +68,14 @@ def _evict(database: Database) -> int:
         "ORDER BY prediction LIMIT ?)"
     )
     rows = database.rows(select("predictions", oldest), (top, CHUNK))
-    moves: Counter[tuple[int, str]] = Counter()
+    moves: Moves = Counter()
     settled = _delete(database, [unsealed("predictions", row) for row in rows], moves)
     moves.update((model, "prediction.evicted") for _, model in settled)
     move_counts(database, moves)
-    return len(rows)
+    return moves
 
 
-def _delete(
-    database: Database, cells: list[tuple[Any, ...]], moves: Counter[tuple[int, str]]
-) -> list[tuple[int, int]]:
+def _delete(database: Database, cells: list[tuple[Any, ...]], moves: Moves) -> list[tuple[int, int]]:
     """Delete predictions and what hangs on them; number and model of those that had an outcome."""
     numbers = [each[0] for each in cells]
     if not numbers:
@@ -95,7 +94,7 @@ def _delete(
     return [(each[0], each[4]) for each in cells if each[0] in joined]
 
 
-def _delete_orphans(database: Database, numbers: list[int], moves: Counter[tuple[int, str]]) -> None:
+def _delete_orphans(database: Database, numbers: list[int], moves: Moves) -> None:
     if not numbers:
         return
     head = Head(database)

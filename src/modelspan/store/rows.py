@@ -56,8 +56,8 @@ class Awaiting(NamedTuple):
     score: float | None = None
     extra: str | None = None
     """JSON of probabilities and segments, when it has any."""
-    key: tuple[int, int] | None = None
-    """Keyed hash of its business key."""
+    key: Any = None
+    """Keyed hash of its business key, two numbers; its text until the recorder has hashed it."""
 
 
 class Outcome(NamedTuple):
@@ -73,14 +73,15 @@ class Outcome(NamedTuple):
     """When it became known, Unix time in nanoseconds."""
     dated: bool
     """Whether the caller said so; else it is the newest that is known when it arrives."""
-    key: tuple[int, int] | None = None
+    key: Any = None
+    """As in `Awaiting`."""
     model: str = ""
     """With `key`: only predictions of this model."""
 
     @property
     def lookup(self) -> int:
         """What it is found by."""
-        return self.key[0] if self.key else lookup(self.pid, self.row)
+        return int(self.key[0]) if self.key else lookup(self.pid, self.row)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

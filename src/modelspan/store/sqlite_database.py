@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from modelspan.errors import ConfigError
 from modelspan.store.database import Row, UnavailableError
+from modelspan.store.head import Head
 from modelspan.store.head_file import HeadFile, Note
 from modelspan.store.lost_tail import note_lost_tail
 from modelspan.store.rows import DamagedError
 from modelspan.store.sqlite import BUSY_SECONDS
 from modelspan.store.sqlite_schema import bring_up_to_date
-from modelspan.store.transaction import Head
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

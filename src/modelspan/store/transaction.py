@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from modelspan.store.rows import DamagedError, ModelFacts, Outcome, lookup, sealed, unsealed
-from modelspan.store.tables import insert, select, upsert
+from modelspan.store.head import Head, move_counts
+from modelspan.store.rows import ModelFacts, Outcome, lookup, sealed, unsealed
+from modelspan.store.tables import insert, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,38 +31,6 @@ class Known(NamedTuple):
     """label or value; empty when the answer had no meaning."""
 
 
-class Head:
-    """The one row that says how far the store has come and how many rows it holds."""
-
-    def __init__(self, database: Database) -> None:
-        found = database.rows(select("head"))
-        if not found:
-            raise DamagedError("the head of the store is missing")
-        cells = unsealed("head", found[0])
-        self.position: int
-        self.orphan: int
-        _, self.position, self.orphan, self.predictions, self.outcomes, self.orphans = cells
-
-    @property
-    def cells(self) -> tuple[int, ...]:
-        """The row without its hash."""
-        return 1, self.position, self.orphan, self.predictions, self.outcomes, self.orphans
-
-    def add(self, table: str, count: int) -> None:
-        """Move the count of a table's rows, of those that are counted."""
-        if table in ("predictions", "outcomes", "orphans"):
-            setattr(self, table, getattr(self, table) + count)
-
-    def step(self, database: Database) -> None:
-        """Use up a number for a commit without new rows, so that the loss of this one is noticed too."""
-        self.position += 1
-        self.write(database)
-
-    def write(self, database: Database) -> None:
-        """Store it."""
-        database.many(upsert("head", "id"), [sealed("head", self.cells)])
-
-
 class Transaction:
     """Bulk look-ups and pending writes of one commit; made inside `Database.writing()`."""
 
@@ -78,6 +47,8 @@ class Transaction:
         self._keyed: dict[tuple[int, int], list[Known]] = defaultdict(list)
         self._sought: set[int] = set()
         self._counts: Counter[tuple[int, str]] = Counter()
+        self.entered: Counter[tuple[int, str]] = Counter()
+        """States that were entered: the moves without those that took away."""
         self._taken: list[int] = []
 
     # -- numbers
@@ -95,6 +66,8 @@ class Transaction:
     def count(self, model: int, name: str, by: int = 1) -> None:
         """Move a count of the ledger."""
         self._counts[model, name] += by
+        if by > 0:
+            self.entered[model, name] += by
 
     def model(self, facts: ModelFacts) -> int:
         """Number of a model, a new one when it was never seen."""
@@ -220,16 +193,6 @@ class Transaction:
         here = (self.head.position + 1, self.head.orphan + 1)
         if here != (position, orphan) and self._now_ns - stored_ns >= TICK_NS:
             self._database.many(insert("ticks"), [sealed("ticks", (number + 1, *here, self._now_ns))])
-
-
-def move_counts(database: Database, moves: Counter[tuple[int, str]]) -> None:
-    """Add `moves` to the stored counts."""
-    if moves:
-        models = sorted({model for model, _ in moves})
-        found = database.rows(select("counts", "WHERE model IN ?*"), (models,))
-        before = {(model, name): n for model, name, n in (unsealed("counts", row) for row in found)}
-        rows = [sealed("counts", (*key, before.get(key, 0) + by)) for key, by in moves.items() if by]
-        database.many(upsert("counts", "model, name"), rows)
 
 
 def _known(row: tuple[Any, ...]) -> Known:
