@@ -72,7 +72,7 @@ class Runtime:
         self._drift = DriftSink(
             meter, self.emit_log, partial(_alarm_rule, config), alert, also=[self._detectors.observe]
         )
-        self._sentry = _sentry_sink(config)
+        self._errors = [sink for sink in (_sentry_sink(config), _rollbar_sink(config)) if sink is not None]
         InternalMetrics(meter, self.ledger)
         if self.recorder is not None:
             FeedbackMetrics(meter, self.recorder.store)
@@ -96,8 +96,8 @@ class Runtime:
 
     def note_failure(self, call: Call) -> None:
         """A call has raised; runs on the caller's thread."""
-        if self._sentry is not None:
-            self._sentry.note(call)
+        for sink in self._errors:
+            sink.note(call)
 
     def pause(self) -> None:
         """Hold our threads where they hold no lock of others, so that a fork copies none.
@@ -155,8 +155,7 @@ class Runtime:
         closes: list[Callable[[], Any]] = [partial(box.close, deadline) for box in self._providers.boxes]
         if self._providers.metrics is not None:
             closes.append(partial(self._providers.metrics.close, seconds_left(deadline)))
-        if self._sentry is not None:
-            closes.append(partial(self._sentry.close, seconds_left(deadline)))
+        closes += [partial(sink.close, seconds_left(deadline)) for sink in self._errors]
         if self._webhooks is not None:
             closes.append(partial(self._webhooks.close, seconds_left(deadline)))
         return closes
@@ -174,7 +173,7 @@ class Runtime:
         ]
         if self.recorder is not None:
             sinks.append(KeySink(self.recorder, self.ledger))
-        return [*sinks, self._sentry] if self._sentry is not None else sinks
+        return [*sinks, *self._errors]
 
     def _span_sink(self) -> Any:
         through_sdk = SpanSink(self.spans, self._drift.drifting)
@@ -226,6 +225,15 @@ def _recorder(config: Config, ledger: Ledger) -> Recorder | None:
     from modelspan.store.opening import open_recorder  # noqa: PLC0415 - few want SQLite to be loaded
 
     return open_recorder(config, ledger)
+
+
+def _rollbar_sink(config: Config) -> Any:
+    """A sink for Rollbar when there is a token, else None."""
+    if not config.rollbar_token:
+        return None
+    from modelspan.sinks import rollbar  # noqa: PLC0415 - an extra
+
+    return rollbar.RollbarSink(config)
 
 
 def _webhook_sender(config: Config) -> Any:

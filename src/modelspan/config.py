@@ -14,6 +14,7 @@ from modelspan.config_rules import (
     check_drift_rule,
     check_endpoint,
     check_names,
+    check_rollbar,
     check_store,
     check_types,
     check_webhook,
@@ -48,6 +49,10 @@ class Config:
     """Allow credentials over plain http to a host other than this one."""
     sentry_dsn: str = field(default="", repr=False)
     """Where exceptions go besides OTLP; empty: `SENTRY_DSN`, else a client the application has set up."""
+    rollbar_token: str = field(default="", repr=False)
+    """Rollbar's access token of scope `post_server_item`: exceptions go there too; extra `rollbar`."""
+    rollbar_endpoint: str = ""
+    """Address of another Rollbar's API, up to `/api/1`; https, or http on this machine."""
     webhook_url: str = ""
     """Where drift alarms are posted, signed as Standard Webhooks says; https, or http on this machine."""
     webhook_secret: str = field(default="", repr=False)
@@ -93,6 +98,7 @@ class Config:
         check_names(self)
         check_endpoint(self)
         check_webhook(self)
+        check_rollbar(self)
         check_store(self)
         check_drift_rule(self)
         for name, low, high in _RANGES:
@@ -140,6 +146,8 @@ ENVIRONMENT = {
     "MODELSPAN_JOIN_WINDOW_DAYS": "join_window_days",
     "MODELSPAN_STORE_BYTES": "store_bytes",
     "SENTRY_DSN": "sentry_dsn",
+    "ROLLBAR_ACCESS_TOKEN": "rollbar_token",
+    "MODELSPAN_ROLLBAR_ENDPOINT": "rollbar_endpoint",
 }
 """Environment variable to setting."""
 

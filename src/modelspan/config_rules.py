@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import logging
 import re
 from collections.abc import Mapping
@@ -77,7 +78,7 @@ def check_store(config: Config) -> None:
 def check_webhook(config: Config) -> None:
     """The address of webhooks is safe, and the secret is one."""
     if config.webhook_url:
-        _check_webhook_url(config.webhook_url)
+        _check_address("webhook_url", config.webhook_url, "webhook_secret=")
     if config.webhook_secret and not _is_secret(config.webhook_secret):
         raise ConfigError(
             "webhook_secret is not whsec_ and the base64 of 24 to 64 bytes; make one with "
@@ -85,21 +86,35 @@ def check_webhook(config: Config) -> None:
         )
 
 
-def _check_webhook_url(address: str) -> None:
+def check_rollbar(config: Config) -> None:
+    """The token can be a header, its address is safe, and the package is there."""
+    if config.rollbar_endpoint:
+        _check_address("rollbar_endpoint", config.rollbar_endpoint, "rollbar_token=")
+    if not (config.rollbar_token.isascii() and config.rollbar_token.isprintable()):
+        raise ConfigError("rollbar_token holds a character that no token has; copy it again, without spaces")
+    if config.rollbar_token and importlib.util.find_spec("rollbar") is None:
+        raise ConfigError(
+            "rollbar_token (ROLLBAR_ACCESS_TOKEN) is set and rollbar is not installed; "
+            "install it with: pip install 'modelspan[rollbar]', or unset the token"
+        )
+
+
+def _check_address(name: str, address: str, secret: str) -> None:
+    """An address to post to: nothing can be read on the way, and no other kind of server is reached."""
     if not address.isprintable() or " " in address:  # urlsplit() would drop line breaks
-        raise ConfigError("webhook_url holds a space or a control character; write it without")
+        raise ConfigError(f"{name} holds a space or a control character; write it without")
     try:
         url = urlsplit(address)
         port = url.port
     except ValueError:
-        raise ConfigError("webhook_url is not an address; use https://HOST/PATH") from None
+        raise ConfigError(f"{name} is not an address; use https://HOST/PATH") from None
     local = url.scheme == "http" and url.hostname in LOOPBACK
     if not (url.hostname and (url.scheme == "https" or local)):
-        raise ConfigError("webhook_url is not an https address; plain http is for this machine only")
+        raise ConfigError(f"{name} is not an https address; plain http is for this machine only")
     if url.username is not None:
-        raise ConfigError("webhook_url holds a user name; messages are signed instead, with webhook_secret=")
+        raise ConfigError(f"{name} holds a user name; the secret goes into {secret}")
     if port is not None and port != _HTTPS_PORT and port < _FIRST_OPEN_PORT:
-        raise ConfigError(f"webhook_url has port={port}, where no web server is; use 443, or 1024 and above")
+        raise ConfigError(f"{name} has port={port}, where no web server is; use 443, or 1024 and above")
 
 
 def check_drift_rule(config: Config) -> None:
