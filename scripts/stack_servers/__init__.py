@@ -6,9 +6,11 @@ To add one: write its module, enter its class in `SERVERS`.
 from stack_servers.alertmanager import Alertmanager
 from stack_servers.bugsink import Bugsink
 from stack_servers.collector import Collector
+from stack_servers.compose import Compose
 from stack_servers.elasticsearch import Elasticsearch
+from stack_servers.program import Program, StackError
 from stack_servers.prometheus import Prometheus
-from stack_servers.server import Running, Server, StackError
+from stack_servers.server import Running, Server
 from stack_servers.sink import OtlpSink, Sink
 
 SERVERS: dict[str, type[Server]] = {
@@ -17,11 +19,16 @@ SERVERS: dict[str, type[Server]] = {
     for each in (Sink, Alertmanager, Prometheus, Elasticsearch, Bugsink, Collector)
 }
 
+PROGRAMS: dict[str, type[Program]] = {**SERVERS, Compose.name: Compose}
+"""All that is installed."""
+
 __all__ = [
+    "PROGRAMS",
     "SERVERS",
     "Alertmanager",
     "Bugsink",
     "Collector",
+    "Compose",
     "Elasticsearch",
     "OtlpSink",
     "Prometheus",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
-from stack_servers import SERVERS, cache
+from stack_servers import PROGRAMS, SERVERS, cache
+from stack_servers.program import StackError, say
 from stack_servers.record import STATE, Record, records
-from stack_servers.server import StackError, say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 _EXAMPLES = """\
 examples:
@@ -28,14 +29,11 @@ logs and data. A first install takes about 10 minutes.
 """
 
 
-_NAMES = ", ".join(SERVERS)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one sub-command; the exit status is 1 when a server cannot be had."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(list(options.servers) or list(SERVERS)))
+        return int(options.run(options.programs or list(options.known)))
     except StackError as error:
         print(f"stack: {error}", file=sys.stderr)
         return 1
@@ -49,32 +47,35 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, run, text in (
-        ("install", _install, "build or download what the cache lacks"),
-        ("start", _start, "start, on free loopback ports, after installing what is missing"),
-        ("status", _status, "say what runs and where"),
-        ("stop", _stop, "end what was started"),
-        ("path", _path, "print the folder of an installed server"),
+    for name, run, known, text in (
+        ("install", _install, PROGRAMS, "build or download what the cache lacks"),
+        ("start", _start, SERVERS, "start, on free loopback ports, after installing what is missing"),
+        ("status", _status, SERVERS, "say what runs and where"),
+        ("stop", _stop, SERVERS, "end what was started"),
+        ("path", _path, PROGRAMS, "print the folder of an installed program"),
     ):
         command = commands.add_parser(
             name, help=text, description=text.capitalize() + ".", epilog=_EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )  # fmt: skip
-        command.add_argument("servers", nargs="*", type=_known, metavar="SERVER", help=f"{_NAMES}; none: all")
-        command.set_defaults(run=run)
+        named = partial(_named, known)
+        command.add_argument(
+            "programs", nargs="*", type=named, metavar="NAME", help=f"{', '.join(known)}; none: all"
+        )
+        command.set_defaults(run=run, known=known)
     return parser
 
 
-def _known(name: str) -> str:
-    if name not in SERVERS:
-        raise argparse.ArgumentTypeError(f"{name!r} is none of {_NAMES}")
+def _named(known: Collection[str], name: str) -> str:
+    if name not in known:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
     return name
 
 
 def _install(names: Sequence[str]) -> int:
     # Two at a time: builds have idle moments (downloads), and the machine may have two cores.
     with ThreadPoolExecutor(2) as pool:
-        outcomes = [pool.submit(SERVERS[name].install) for name in names]
+        outcomes = [pool.submit(PROGRAMS[name].install) for name in names]
     failures = [f"{n}: {o.exception()}" for n, o in zip(names, outcomes, strict=True) if o.exception()]
     for failure in failures:
         say(failure)
@@ -119,5 +120,5 @@ def _stop(names: Sequence[str]) -> int:
 
 def _path(names: Sequence[str]) -> int:
     for name in names:
-        print(SERVERS[name].install())
+        print(PROGRAMS[name].install())
     return 0

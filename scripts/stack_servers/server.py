@@ -1,4 +1,4 @@
-"""What every server of the stack can do: be installed into the cache, be started, be healthy, be stopped."""
+"""What every server of the stack can do besides: be started, be healthy, be stopped."""
 
 from __future__ import annotations
 
@@ -7,31 +7,21 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
-from stack_servers import cache
+from stack_servers.program import Program, StackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _TRIES = 3
 _STOP_SECONDS = 20.0
-
-
-class StackError(RuntimeError):
-    """A server cannot be had; the message says why and what to do."""
-
-
-def say(text: str) -> None:
-    """One progress line."""
-    print(f"stack: {text}", file=sys.stderr, flush=True)
 
 
 def free_port() -> int:
@@ -71,18 +61,11 @@ class HasUrl(Protocol):
         """Base address of its HTTP interface."""
 
 
-class Server(ABC):
+class Server(Program):
     """One kind of server. An instance is one that may be started; its arguments are its configuration."""
 
-    name: ClassVar[str]
-    version: ClassVar[str]
     start_seconds: ClassVar[float] = 60.0
     """How long a start may take on a loaded machine."""
-
-    @classmethod
-    @abstractmethod
-    def build(cls, into: Path) -> None:
-        """Put the program into an empty folder. May take minutes, may raise `StackError`."""
 
     @abstractmethod
     def launch(self, home: Path, state: Path) -> Launch:
@@ -93,23 +76,6 @@ class Server(ABC):
         """One configured to work with the servers that run already, for `scripts/stack start`."""
         del running
         return cls()
-
-    @classmethod
-    def key(cls) -> str:
-        """The name of its folder in the cache; changes whenever `build` would make something else."""
-        return f"{cls.name}-{cls.version}"
-
-    @classmethod
-    def install(cls) -> Path:
-        """The folder with the program, built first if the cache lacks it."""
-
-        def build(into: Path) -> None:
-            say(f"{cls.name} {cls.version}: installing")
-            began = time.monotonic()
-            cls.build(into)
-            say(f"{cls.name} {cls.version}: installed in {time.monotonic() - began:.0f} s")
-
-        return cache.kept(cls.key(), build)
 
     def start(self, state: Path, *, tied: bool = True) -> Running:
         """Start and wait until it is healthy; `tied` ends it with this process, however that ends.

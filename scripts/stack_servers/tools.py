@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stack_servers.cache import locked
-from stack_servers.server import StackError
+from stack_servers.program import StackError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +85,17 @@ def go_install(into: Path, *packages: str, tags: str = "") -> None:
         # GOFLAGS: the version control of the folder we happen to stand in is not the program's.
         run(go, "install", *(["-tags", tags] if tags else []), package,
             env={"GOBIN": str(into), "GOFLAGS": "-buildvcs=false"})  # fmt: skip
+
+
+def go_build_module(module: str, package: str, into: Path) -> None:
+    """Build one package of a module as its own go.mod says, which `go install` refuses when that excludes."""
+    go = _go()
+    fetched = json.loads(run(go, "mod", "download", "-json", module, cwd=into.parent))
+    with tempfile.TemporaryDirectory() as folder:
+        source = shutil.copytree(fetched["Dir"], Path(folder) / "source", copy_function=shutil.copyfile)
+        for path in [source, *source.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)  # modules in Go's cache can't be written to
+        run(go, "build", "-trimpath", "-o", into, package, cwd=source, env={"GOFLAGS": "-buildvcs=false"})
 
 
 def _go() -> str:

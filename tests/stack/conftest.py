@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 from elastic import client, documents, indexed, made  # noqa: F401 - fixtures
-from stack_servers import Alertmanager, Bugsink, Collector, Elasticsearch, OtlpSink, Prometheus, StackError
+from stack_servers import (
+    Alertmanager,
+    Bugsink,
+    Collector,
+    Compose,
+    Elasticsearch,
+    OtlpSink,
+    Prometheus,
+    StackError,
+)
 
 
 def pytest_collection_modifyitems(items):
@@ -102,6 +111,15 @@ def otelcol():
     """The path of the Collector built from collector/builder-config.yaml."""
     try:
         return Collector.binary()
+    except StackError as error:
+        missing(error)
+
+
+@pytest.fixture(scope="session")
+def compose():
+    """The command `docker compose`, as a list."""
+    try:
+        return Compose.command()
     except StackError as error:
         missing(error)
 
