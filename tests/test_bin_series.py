@@ -65,7 +65,7 @@ def test_a_model_beyond_the_limits_is_told_once_with_the_count_of_series(wide, c
     assert len(said) == 1
     assert f"model wide: {len(seen)} time series" in said[0]
     assert "10 of 31 columns have none" in said[0]
-    assert len(seen) == len(before) == 21 * 11
+    assert len(seen) == len(before) == 21 * 13
 
 
 def test_settings_raise_and_lower_what_is_exported(wide):

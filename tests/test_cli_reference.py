@@ -56,7 +56,7 @@ def test_build_writes_what_the_python_api_builds_and_prints_a_line_per_column(da
     *table, _ = result.output.splitlines()
     rows = {line.split("  ")[0].strip(): line.split() for line in table}
     assert list(rows) == ["column", "age", "income", "job [b]", "score"]
-    assert rows["age"][1:4] == ["numeric", "5", "0.0%"]
+    assert rows["age"][1:4] == ["integer", "7", "0.0%"]
     assert rows["job [b]"][2:5] == ["categorical", "3", "0.0%"]
     assert float(rows["income"][3].rstrip("%")) == pytest.approx(25, abs=3)
     assert all(
@@ -92,7 +92,7 @@ def test_an_existing_output_is_kept_unless_forced(data, tmp_path):
     ("options", "message"),
     [
         (["--target", "nope"], "column='nope' is not in the data; it has age, income"),
-        (["--score", "nope"], "column='nope'"),
+        (["--score", "nope"], "score='nope'"),
         (["--features", "age,nope"], "column='nope'"),
         (["--bins", "1"], "bins=1 must be from 2 to 20"),
         (["--max-levels", "0"], "max_levels=0"),

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from modelspan.drift.compare import DriftReport, compare_counts
+from modelspan.drift.distances import METHODS
 from modelspan.drift.feature import categorical_feature, numeric_feature
 
 NUMERIC = numeric_feature("age", np.array([10.0, 20.0, 40.0]), np.array([100, 200, 300, 400, 50]))
@@ -38,7 +39,7 @@ def test_the_score_is_named_as_such():
 @pytest.mark.parametrize("current", [[0, 0, 0, 0, 90], [0, 0, 0, 90, 0], [10**12, 0, 0, 0, 0]])
 def test_every_distance_is_finite_whatever_the_window(current):
     drift = compare_counts(NUMERIC, np.array(current))
-    assert list(drift.distances()) == ["psi", "ks", "kl", "js", "wasserstein"]
+    assert list(drift.distances()) == list(METHODS)
     assert all(math.isfinite(value) for value in drift.distances().values())
     assert 0 <= drift.p_value < 1e-6
 

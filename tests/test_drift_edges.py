@@ -19,11 +19,11 @@ def counts(values, edges):
     hnp.arrays(np.float64, st.integers(0, 200), elements=finite | st.sampled_from([0.0, 1.0, 2.0])),
     st.integers(2, 20),
 )
-def test_edges_are_finite_increasing_and_no_more_than_asked_for(values, bins):
+def test_edges_are_finite_increasing_and_close_at_most_that_many_bins(values, bins):
     edges = choose_edges(values, bins)
     assert np.isfinite(edges).all()
-    assert (np.diff(edges) > 0).all()
-    assert 1 <= edges.size <= max(bins - 1, 2)
+    assert (edges[1:] > edges[:-1]).all()
+    assert 1 <= edges.size <= bins + 1
 
 
 @given(hnp.arrays(np.float64, st.integers(2, 200), elements=finite), st.integers(2, 20))
@@ -36,12 +36,29 @@ def test_two_different_values_are_never_all_in_one_bin(values, bins):
 def test_distinct_values_are_shared_equally(bins):
     values = np.random.default_rng(3).normal(size=997)
     found = counts(values, choose_edges(values, bins))
-    assert found.size == bins
-    assert found.max() - found.min() <= 1
+    assert found.size == bins + 2
+    assert found[0] == found[-1] == 0, "nothing is out of the range of the values themselves"
+    assert np.ptp(found[1:-1]) <= 1
 
 
-def test_edges_lie_in_the_middle_between_values():
-    assert choose_edges(np.arange(1.0, 13.0), 3).tolist() == [4.5, 8.5]
+def test_edges_lie_in_the_middle_between_values_and_outside_of_them():
+    assert choose_edges(np.arange(1.0, 13.0), 3).tolist() == [0.5, 4.5, 8.5, 12.5]
+
+
+def test_an_edge_is_the_shortest_number_in_the_middle_half_of_its_gap():
+    assert choose_edges(np.array([1.0, 2.71828, 3.14159, 7.0]), 2)[1] == 3.0
+    values = np.random.default_rng(8).normal(size=2000)
+    assert max(len(repr(edge)) for edge in choose_edges(values, 10).tolist()) <= 9
+
+
+@given(
+    hnp.arrays(np.float64, st.integers(2, 100), elements=st.integers(-(10**6), 10**6).map(float)),
+    st.integers(2, 20),
+)
+def test_no_value_is_out_of_its_own_range(values, bins):
+    found = counts(values, choose_edges(values, bins))
+    if np.unique(values).size > 1:
+        assert found[0] == found[-1] == 0
 
 
 def test_values_that_lost_digits_on_their_way_stay_in_their_bin():
@@ -54,7 +71,7 @@ def test_a_frequent_value_has_a_bin_of_its_own_and_the_others_share_the_rest():
     rng = np.random.default_rng(5)
     values = np.concatenate((np.zeros(9000), rng.exponential(size=900) + 0.1))
     found = counts(values, choose_edges(values, 10))
-    assert found.tolist() == [9000, *[100] * 9]
+    assert found.tolist() == [0, 9000, *[100] * 9, 0]
     middle = np.concatenate((rng.uniform(-2, -1, 500), np.zeros(1000), rng.uniform(1, 2, 500)))
     assert counts(middle, choose_edges(middle, 8)).max() == 1000
 

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from modelspan import errors
-from modelspan.drift.build import rows_for_edges
 from modelspan.drift.reference import Reference
+from modelspan.drift.sampling import chose_bins
 
 
 def table(rows=400, seed=1):
@@ -41,7 +41,8 @@ def test_the_same_table_gives_the_same_reference_from_whatever_library(tmp_path)
         for name, feature in reference.features.items():
             assert feature.labels == built[0].features[name].labels
             assert feature.counts.tolist() == built[0].features[name].counts.tolist()
-            assert feature.kind == ("categorical" if name in {"job", "owner"} else "numeric")
+            kinds = {"age": "integer", "income": "numeric", "job": "categorical", "owner": "boolean"}
+            assert feature.kind == kinds[name]
 
 
 def test_the_fingerprint_changes_with_one_value_or_name():
@@ -53,7 +54,7 @@ def test_the_fingerprint_changes_with_one_value_or_name():
 
 def test_counts_are_those_of_the_rows_that_did_not_choose_the_edges():
     data = table()
-    counted = ~rows_for_edges(400)
+    counted = ~chose_bins(400)
     for name, feature in Reference.build(data).features.items():
         assert feature.counts.sum() == counted.sum()
         assert feature.counts.tolist() == feature.count(np.array(data[name])[counted]).tolist()
@@ -61,7 +62,7 @@ def test_counts_are_those_of_the_rows_that_did_not_choose_the_edges():
 
 @pytest.mark.parametrize("period", [2, 3, 7, 10])
 def test_the_two_halves_share_no_rhythm_with_the_data(period):
-    first = rows_for_edges(10_000)
+    first = chose_bins(10_000)
     shares = [first[start::period].mean() for start in range(period)]
     assert shares == pytest.approx([0.5] * period, abs=0.02)
 
@@ -123,7 +124,7 @@ REFUSED = [
     ({"a": [1, 2]}, {"bins": 21}, "bins=21"),
     ({"a": [1, 2]}, {"max_levels": 0}, "max_levels=0"),
     ({"a": [1, 2]}, {"target": "y"}, "column='y' is not in the data; it has a"),
-    ({"a": [1, 2]}, {"score": "p"}, "column='p' is not in the data"),
+    ({"a": [1, 2]}, {"score": "p"}, "score='p' is not a column of the data"),
     ({"a": [1, 2]}, {"features": ["b"]}, "column='b' is not in the data"),
     ({"a": [1, 2]}, {"features": []}, "no column"),
     ({"a": [1, 2]}, {"target": "a"}, "no column"),
@@ -131,8 +132,10 @@ REFUSED = [
     ({"a": [1, 2]}, {"score": [0.1]}, "1 values for 2 rows"),
     ({"a": [1, 2]}, {"score": ["x", "y"]}, "score must be numbers"),
     ({"a": [1, 2], "score": [1, 2]}, {"score": [0.1, 0.2]}, "name of the model's score"),
-    ({"a": [[1], [2]]}, {}, "neither numbers nor text"),
-    ({"when": np.array(["2026-01-01"] * 2, dtype="datetime64[D]")}, {}, "days"),
+    ({"a": [["x"], [1]]}, {}, "neither numbers, text"),
+    ({"a": [object(), 1j]}, {}, "neither numbers, text"),
+    ({"a": [1, 2]}, {"kinds": {"a": "float"}}, "no kind"),
+    ({"a": [1, 2]}, {"kinds": {"b": "text"}}, "names no feature"),
     (pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]), {}, r"\['a'\] occur more than once"),
     (np.zeros(3), {}, "1 dimensions"),
     (np.zeros((3, 2)), {"features": ["a"]}, "1 names for 2 columns"),
@@ -158,9 +161,9 @@ def test_a_file_that_is_no_table_is_refused(tmp_path):
             Reference.build(tmp_path / name)
 
 
-def test_a_file_without_pandas_names_the_extra(tmp_path, monkeypatch):
+def test_a_file_without_arrow_names_the_extra(tmp_path, monkeypatch):
     (tmp_path / "t.csv").write_text("a\n1\n2\n")
-    monkeypatch.setitem(sys.modules, "pandas", None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(errors.ConfigError, match=r"pip install 'modelspan\[viewer\]'"):
         Reference.build(tmp_path / "t.csv")
 
@@ -178,7 +181,7 @@ def test_a_comparison_leaves_further_columns_aside():
     assert list(report.features) == ["age"]
 
 
-def test_progress_hears_of_every_column():
+def test_progress_hears_of_both_passes():
     heard = []
-    Reference.build(table(), score=[0.5, 0.6] * 200, progress=lambda name, total: heard.append((name, total)))
-    assert heard == [(name, 6) for name in (*table(), "score")]
+    Reference.build(table(), progress=lambda *step: heard.append(step))
+    assert heard == [("choosing bins", 400, 400), ("counting", 400, 400)]

@@ -63,7 +63,7 @@ def test_a_column_takes_less_than_a_kilobyte(tmp_path):
 def test_the_file_is_ascii_with_sorted_keys_and_its_schema(saved):
     document = json.loads(saved.read_bytes().decode("ascii"))
     assert list(document) == sorted(document)
-    assert document["schema"] == "modelspan.reference/1"
+    assert document["schema"] == "modelspan.reference/2"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_an_edited_file_says_so_but_white_space_is_free(saved, old, new):
         (b"[" * 200_000, "nested too deeply"),
         (b"[1, 2]", "is not a reference of modelspan"),
         (b'{"schema": 7}', "is not a reference of modelspan"),
-        (b'{"schema": "modelspan.reference/2"}', "upgrade modelspan"),
+        (b'{"schema": "modelspan.reference/3"}', "upgrade modelspan"),
         (b'{"schema": "modelspan.reference/1"}', "was edited"),
         (b" " * (reference_file.MAX_BYTES + 1), "is larger than"),
     ],
@@ -137,3 +137,25 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(saved, monkeypatch)
         reference().save(saved)
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == ["ref.json"]
+
+
+FIRST_SCHEMA = {
+    "created": "2026-10-01T00:00:00+00:00", "fingerprint": "ab", "model": "credit", "rows": 8,
+    "features": [
+        {"name": "age", "kind": "numeric", "edges": [30.5], "counts": [1, 2, 1]},
+        {"name": "job", "kind": "categorical", "levels": ["cook"], "counts": [2, 1, 1]},
+    ],
+    "schema": "modelspan.reference/1", "score": None, "version": "1",
+}  # fmt: skip
+
+
+def test_a_file_of_the_first_schema_still_loads_and_is_saved_in_the_present_one(tmp_path):
+    path = tmp_path / "old.json"
+    digest = hashlib.sha256(compact(FIRST_SCHEMA).encode()).hexdigest()
+    path.write_text(json.dumps({**FIRST_SCHEMA, "checksum": f"sha256:{digest}"}))
+    reference = Reference.load(path)
+    assert reference.features["age"].count([20, 40, None]).tolist() == [1, 1, 1]
+    assert reference.compare({"age": [20, 40], "job": ["cook", "smith"]}).rows == 2
+    reference.save(path)
+    assert json.loads(path.read_text())["schema"] == "modelspan.reference/2"
+    assert Reference.load(path).features["job"].counts.tolist() == [2, 1, 1]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from modelspan.cli.parts import errors_in_one_line, progress_bar
 from modelspan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,6 +30,8 @@ modelspan reference build train.csv -o credit.reference.json --target default
 modelspan reference build train.parquet -o ref.json --score p --model credit --model-version 1.4.2
 
 modelspan reference build train.csv -o ref.json --features age,amount,purpose --force
+
+modelspan reference build train.csv -o ref.json --prediction label --kinds note=text,zip=categorical
 """
 SHOW_EPILOG = """[bold]Example[/bold]
 
@@ -45,7 +45,11 @@ def build(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.", show_default=False)],
     target: Annotated[str, typer.Option(help="Column with the outcome: no feature.")] = "",
     score: Annotated[str, typer.Option(help="Column with the model's score: no feature either.")] = "",
+    prediction: Annotated[str, typer.Option(help="Column with the predicted class: nor that.")] = "",
     features: Annotated[str, typer.Option(help="Columns to take, a,b,c; all others by default.")] = "",
+    kinds: Annotated[
+        str, typer.Option(help="Kinds that the values don't show, column=kind,…: text, categorical, …")
+    ] = "",
     model: Annotated[str, typer.Option(help="Name of the model.")] = "",
     model_version: Annotated[str, typer.Option(help="Version of the model.")] = "",
     bins: Annotated[int, typer.Option(help="Bins of a column of numbers, 2 to 20.")] = 10,
@@ -55,18 +59,20 @@ def build(
     """Make a reference from training data, for `monitor(reference=…)`."""
     from modelspan.drift.reference import Reference
 
-    with _errors_in_one_line(), _progress() as progress:
+    with errors_in_one_line(), progress_bar() as progress:
         _check_output(output, force=force)
         reference = Reference.build(
             data,
             target=target or None,
             score=score or None,
+            prediction=prediction or None,
             features=[name.strip() for name in features.split(",")] if features else None,
+            kinds=_kinds(kinds),
             model=model,
             version=model_version,
             bins=bins,
             max_levels=max_levels,
-            progress=lambda _, columns: progress.update(progress.task_ids[0], total=columns, advance=1),
+            progress=progress,
         )
         reference.save(output)
     _print(reference, output)
@@ -79,25 +85,19 @@ def show(
     """Print what a reference holds, and whether the file is whole."""
     from modelspan.drift.reference import Reference
 
-    with _errors_in_one_line():
+    with errors_in_one_line():
         reference = Reference.load(path)
     _print(reference, path)
 
 
-@contextmanager
-def _errors_in_one_line() -> Iterator[None]:
-    """Say what is wrong with the input in one line and leave with status 2."""
-    try:
-        yield
-    except ConfigError as wrong:
-        _leave(str(wrong))
-    except OSError as unwritable:
-        _leave(f"file={unwritable.filename!r} can't be written ({unwritable.strerror}); choose another path")
-
-
-def _leave(message: str) -> NoReturn:
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
-    raise typer.Exit(2)
+def _kinds(text: str) -> dict[str, str]:
+    """What `--kinds` says."""
+    pairs = [each.rpartition("=") for each in text.split(",")] if text else []
+    if not all(column and equals for column, equals, _ in pairs):
+        raise ConfigError(
+            f"kinds={text!r} must be column=kind, separated by commas: note=text,zip=categorical"
+        )
+    return {column.strip(): kind.strip() for column, _, kind in pairs}
 
 
 def _check_output(output: Path, *, force: bool) -> None:
@@ -112,16 +112,6 @@ def _check_output(output: Path, *, force: bool) -> None:
         )
 
 
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar over the columns on a terminal, gone at the end; nothing elsewhere."""
-    console = Console(stderr=True)
-    parts = (TextColumn("reading and counting"), BarColumn(), MofNCompleteColumn(), TextColumn("columns"))
-    with Progress(*parts, console=console, transient=True, disable=not console.is_terminal) as progress:
-        progress.add_task("columns", total=None)
-        yield progress
-
-
 def _print(reference: Reference, path: Path) -> None:
     """The columns as a table, and one line about the whole."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -130,8 +120,9 @@ def _print(reference: Reference, path: Path) -> None:
         table.add_column(heading, justify="left" if heading == "kind" else "right", no_wrap=True)
     for feature in reference.features.values():
         table.add_row(*_cells(feature, feature.kind))
-    if reference.score:
-        table.add_row(*_cells(reference.score, "score"))
+    for answer, kind in ((reference.score, "score"), (reference.prediction, "class")):
+        if answer:
+            table.add_row(*_cells(answer, kind))
     console = Console(highlight=False)
     console.print(table)
     name = " ".join(filter(None, (reference.model, reference.version))) or "no model named"
@@ -143,7 +134,7 @@ def _print(reference: Reference, path: Path) -> None:
 
 def _cells(feature: FeatureReference, kind: str) -> tuple[str, ...]:
     """One row of the table."""
-    from modelspan.drift.reference import feature_document
+    from modelspan.drift.reference_document import feature_document
     from modelspan.drift.reference_file import compact
 
     missing = feature.counts[-1] / max(int(feature.counts.sum()), 1)

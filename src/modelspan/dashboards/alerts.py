@@ -13,7 +13,7 @@ from modelspan.dashboards.names import FEATURE, JOB, METHOD, MODEL, REASON, SIGN
 from modelspan.dashboards.promql import labels
 from modelspan.dashboards.recording import DROPPED, FAULTS, LOG_P, SCORE, interval
 from modelspan.dashboards.yaml_text import to_yaml
-from modelspan.drift.reference import SMALLEST_PSI
+from modelspan.drift.compare import SMALLEST_PSI
 
 if TYPE_CHECKING:
     from modelspan.dashboards.plan import Files, Plan

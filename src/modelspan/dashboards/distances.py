@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from modelspan.dashboards.names import BIN, BIN_INDEX
-from modelspan.drift.distances import PSEUDO_COUNT
+from modelspan.drift.samples import PSEUDO_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,48 +1,48 @@
-"""Read a table into columns, be it a data frame, mapping, array or file; only files import pandas."""
+"""Read a table in memory into columns: data frame, mapping or array."""
 
 from __future__ import annotations
 
-import importlib
 import itertools
-import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from modelspan.drift.feature import Values
-from modelspan.drift.values import level, number
+from modelspan.drift.coded import Coded, Values
 from modelspan.errors import ConfigError
 
 Columns: TypeAlias = dict[str, Values]
 
 _LISTED = 20
-_READERS = {".csv": "read_csv", ".parquet": "read_parquet"}
 
 
 def read_columns(data: Any, names: Sequence[str] | None = None) -> tuple[Columns, int]:
     """The columns of a table by name, and its number of rows.
 
     Args:
-        data: pandas or polars data frame, mapping of columns, 2-D array, or path of a .csv or .parquet file.
+        data: pandas, polars or Arrow table, mapping of columns, or 2-D array.
         names: Names of the columns of a 2-D array; ``f0``, ``f1``, … without. Ignored for other data.
 
     Raises:
         ConfigError: If the data is none of these, has no rows or columns, or ambiguous or unequally long
             columns.
     """
-    if isinstance(data, str | os.PathLike):
-        data = _read_file(Path(data))
     pairs = list(_pairs(data, names))
     columns = dict(pairs)
     if len(columns) < len(pairs):
-        seen = [name for name, _ in pairs]
-        twice = sorted({name for name in seen if seen.count(name) > 1})
-        raise ConfigError(
-            f"columns={twice} occur more than once; rename them so that each name is one column"
-        )
+        twice(name for name, _ in pairs)
     return columns, _rows(columns)
+
+
+def twice(names: Iterable[str]) -> None:
+    """Raise ConfigError if a name occurs more than once."""
+    seen: set[str] = set()
+    again = sorted({name for name in names if name in seen or seen.add(name)})  # type: ignore[func-returns-value]  # the idiom
+    if again:
+        raise ConfigError(
+            f"columns={again} occur more than once; rename them so that each name is one column"
+        )
 
 
 def _rows(columns: Columns) -> int:
@@ -63,31 +63,6 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(shown[:_LISTED]) + (", …" if len(shown) > _LISTED else "")
 
 
-def _read_file(path: Path) -> Any:
-    """The file as a pandas data frame."""
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise ConfigError(
-            f"data={str(path)!r} is neither .csv nor .parquet; convert it, or pass a data frame"
-        )
-    try:
-        # Deferred: servers load references but never build them, and pandas costs half a second.
-        return getattr(importlib.import_module("pandas"), reader)(path)
-    except ImportError as missing:
-        raise ConfigError(
-            f"data={str(path)!r} needs pandas and pyarrow ({missing}); "
-            "install them with: pip install 'modelspan[viewer]'"
-        ) from missing
-    except FileNotFoundError as missing:
-        raise ConfigError(
-            f"data={str(path)!r} does not exist; pass the path of a .csv or .parquet file"
-        ) from missing
-    except Exception as unreadable:
-        raise ConfigError(
-            f"data={str(path)!r} can't be read as a table ({unreadable}); check the file"
-        ) from unreadable
-
-
 def _pairs(data: Any, names: Sequence[str] | None) -> Iterable[tuple[str, Values]]:
     """Name and values of each column, in order."""
     library = type(data).__module__.partition(".")[0]
@@ -96,9 +71,11 @@ def _pairs(data: Any, names: Sequence[str] | None) -> Iterable[tuple[str, Values
     if isinstance(data, np.ndarray):
         return _array_pairs(data, names)
     if library == "pandas" and hasattr(data, "columns"):
-        return ((str(name), data.iloc[:, position].to_numpy()) for position, name in enumerate(data.columns))
+        return ((str(name), _pandas(data.iloc[:, at])) for at, name in enumerate(data.columns))
     if library == "polars" and hasattr(data, "get_columns"):
-        return ((str(column.name), _values(column)) for column in data.get_columns())
+        return ((str(column.name), _polars(column)) for column in data.get_columns())
+    if library == "pyarrow" and hasattr(data, "column_names"):
+        return ((name, _arrow(data.column(at))) for at, name in enumerate(data.column_names))
     raise ConfigError(
         f"data of type {type(data).__qualname__} is not a table; "
         "pass a data frame, a mapping of columns, a 2-D array, or the path of a .csv or .parquet file"
@@ -117,11 +94,16 @@ def _array_pairs(data: np.ndarray[Any, Any], names: Sequence[str] | None) -> Ite
 
 
 def _values(column: Any) -> Values:
-    """One column as an array or a list."""
-    if isinstance(column, np.ndarray | list | tuple):
-        return column if not isinstance(column, np.ndarray) else column.reshape(len(column), -1)[:, 0]
-    if type(column).__module__.partition(".")[0] == "pandas" and hasattr(column, "to_numpy"):
-        return np.asarray(column.to_numpy())
+    """One column as an array, codes or a list."""
+    library = type(column).__module__.partition(".")[0]
+    if isinstance(column, np.ndarray):
+        return column[:, 0] if column.ndim == 2 and column.shape[1] == 1 else column
+    if isinstance(column, list | tuple | Coded):
+        return column
+    if library == "pandas" and hasattr(column, "to_numpy"):
+        return _pandas(column)
+    if library == "polars" and hasattr(column, "dtype"):
+        return _polars(column)
     try:
         return list(column)
     except TypeError as single:
@@ -130,26 +112,40 @@ def _values(column: Any) -> Values:
         ) from single
 
 
-def column_kind(values: Values) -> Literal["numeric", "categorical"] | None:
-    """What a column holds: numbers (also if all are missing), or text and bools; None for dates and lists."""
-    if isinstance(values, np.ndarray) and values.dtype.kind != "O":
-        return {"f": "numeric", "i": "numeric", "u": "numeric", "b": "categorical", "U": "categorical",
-                "S": "categorical"}.get(values.dtype.kind)  # type: ignore[return-value]  # fmt: skip  # literals above
-    found = {_holds(value) for value in values} - {"missing"}
-    if "text" in found:
-        return "categorical"
-    if not found or "number" in found:
-        return "numeric"
-    return "categorical" if "bool" in found else None
+def _pandas(column: Any) -> Values:
+    """A pandas Series or Index; categories and text stay codes, nullable numbers become floats."""
+    kind, types = column.dtype, sys.modules["pandas"].api.types
+    if isinstance(kind, types.CategoricalDtype):
+        held = column.array
+        return Coded(held.codes, held.categories.tolist())
+    if not isinstance(kind, np.dtype) and types.is_string_dtype(kind):
+        codes, levels = sys.modules["pandas"].factorize(column)
+        return Coded(codes, list(levels))
+    return np.asarray(column.to_numpy(**_as_numpy(column, kind, types)))
 
 
-def _holds(value: object) -> str:
-    """text, bool, number, missing, or other."""
-    kind = type(value)
-    if issubclass(kind, str | bytes):
-        return "text"
-    if issubclass(kind, bool | np.bool):
-        return "bool"
-    if level(value) is None:
-        return "missing"
-    return "other" if np.isnan(number(value)) else "number"
+def _as_numpy(column: Any, kind: Any, types: Any) -> dict[str, Any]:
+    """How a column of pandas' own types becomes an array."""
+    if isinstance(kind, np.dtype):
+        return {}
+    if isinstance(kind, types.DatetimeTZDtype):
+        return {"dtype": "datetime64[us]"}
+    if types.is_numeric_dtype(kind) and not types.is_bool_dtype(kind):
+        return {"dtype": np.float64, "na_value": np.nan} if column.hasnans else {}
+    return {"dtype": object}
+
+
+def _polars(column: Any) -> Values:
+    """A polars Series: numbers and dates as arrays, all else through Arrow if it is there."""
+    if column.dtype.is_numeric() or column.dtype.is_temporal():
+        return np.asarray(column.to_numpy())
+    try:
+        return _arrow(column.to_arrow())
+    except ImportError:
+        return column.to_list()  # type: ignore[no-any-return]  # polars is not imported here
+
+
+def _arrow(column: Any) -> Values:
+    from modelspan.drift.arrow import values_of  # noqa: PLC0415 - Arrow is optional
+
+    return values_of(column)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from modelspan.drift import distances
-from modelspan.drift.homogeneity import two_sample_p
+import numpy as np
+
+from modelspan.drift.discovery import benjamini_hochberg
+from modelspan.drift.distances import METHODS
+from modelspan.drift.homogeneity import chi_squared_tail, two_sample_p
+from modelspan.drift.report import DriftReport
+from modelspan.drift.samples import Bins, Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from modelspan.drift.feature import Counts, FeatureReference
+    from modelspan.drift.reference import Reference
+
+FALSE_DISCOVERY_RATE = 0.01
+SMALLEST_PSI = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -21,20 +29,28 @@ class FeatureDrift:
 
     feature: str
     kind: str
-    """numeric, categorical or score."""
+    """The kind of the reference's feature; score or class for the model's answers."""
     rows: int
     """Rows of the current window."""
     psi: float
     """Population stability index, nats."""
     ks: float
-    """Kolmogorov-Smirnov distance at the edges, missing as the largest; total variation if categorical."""
+    """Kolmogorov-Smirnov distance at the edges, missing as the largest; total variation without an order."""
     kl: float
     """Kullback-Leibler divergence of current from reference, nats."""
     js: float
     """Jensen-Shannon distance, in [0, 1]."""
     wasserstein: float
     """Mean way of a row in the feature's unit, missing rows aside (0.0 if a side has only those);
-    total variation if categorical."""
+    total variation without an order."""
+    hellinger: float = 0.0
+    """Hellinger distance, in [0, 1]."""
+    total_variation: float = 0.0
+    """Share of rows that changed bin at least, in [0, 1]."""
+    chi2: float = 0.0
+    """Pearson's two-sample statistic over all bins; grows with the rows."""
+    g: float = 0.0
+    """Likelihood-ratio statistic over all bins; grows with the rows."""
     p_value: float
     """Two-sample test of this window alone (`two_sample_p`): not corrected for other features or windows."""
     labels: tuple[str, ...]
@@ -44,7 +60,12 @@ class FeatureDrift:
 
     def distances(self) -> dict[str, float]:
         """The distances by method, all finite."""
-        return {name: getattr(self, name) for name in ("psi", "ks", "kl", "js", "wasserstein")}
+        return {name: getattr(self, name) for name in METHODS}
+
+    def test_p_values(self) -> dict[str, float]:
+        """p-values of the statistics `chi2` and `g`, with no bins pooled: too small where bins are rare."""
+        freedom = int(np.count_nonzero(self.reference_counts + self.current_counts)) - 1
+        return {name: chi_squared_tail(getattr(self, name), freedom) for name in ("chi2", "g")}
 
     def row(self) -> str:
         """The cells of a printed report after the name: psi, ks, js, p-value, drifted."""
@@ -60,43 +81,11 @@ class FeatureDrift:
             "drifted": self.drifted,
             "p_value": self.p_value,
             **self.distances(),
+            **{f"{name}_p_value": value for name, value in self.test_p_values().items()},
             "labels": list(self.labels),
             "reference_counts": self.reference_counts.tolist(),
             "current_counts": self.current_counts.tolist(),
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class DriftReport:
-    """All features of a window against a reference."""
-
-    features: Mapping[str, FeatureDrift]
-    score: FeatureDrift | None
-    rows: int
-    drifted: bool
-    """Whether any feature or the score drifted."""
-
-    def ranked(self) -> list[FeatureDrift]:
-        """Features and score, the largest PSI first."""
-        everything = [*self.features.values(), *([self.score] if self.score else [])]
-        return sorted(everything, key=lambda drift: (-drift.psi, drift.feature))
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain values for JSON, features in order of the reference."""
-        return {
-            "rows": self.rows,
-            "drifted": self.drifted,
-            "features": [drift.to_dict() for drift in self.features.values()],
-            "score": self.score.to_dict() if self.score else None,
-        }
-
-    def __str__(self) -> str:
-        ranked = self.ranked()
-        width = max([7, *(len(drift.feature) for drift in ranked)])
-        verdict = f"{sum(d.drifted for d in ranked)} of {len(ranked)} drifted in {self.rows:,} rows"
-        head = f"{'feature':<{width}}  {'psi':>8}  {'ks':>6}  {'js':>6}  {'p-value':>8}  drifted"
-        lines = [f"{d.feature:<{width}}  {d.row()}" for d in ranked]
-        return "\n".join([verdict, head, *lines])
 
 
 def compare_counts(reference: FeatureReference, current: Counts, *, kind: str | None = None) -> FeatureDrift:
@@ -110,29 +99,59 @@ def compare_counts(reference: FeatureReference, current: Counts, *, kind: str | 
     Raises:
         ValueError: If the shapes differ or either side has no rows.
     """
-    before = reference.counts
-    numeric = reference.kind == "numeric"
-    apart = 0.0 if numeric else distances.total_variation(before, current)
-    return FeatureDrift(
-        feature=reference.name,
-        kind=kind or reference.kind,
-        rows=int(current.sum()),
-        psi=distances.psi(before, current),
-        ks=distances.ks(before, current) if numeric else apart,
-        kl=distances.kl(before, current),
-        js=distances.jensen_shannon(before, current),
-        wasserstein=_moved(reference, current) if numeric else apart,
-        p_value=two_sample_p(before, current, ordered=numeric),
-        labels=reference.labels,
-        reference_counts=before,
-        current_counts=current,
+    return compare_all([reference], [current], [kind])[0]
+
+
+def compare_all(
+    references: Sequence[FeatureReference], currents: Sequence[Counts], kinds: Sequence[str | None]
+) -> list[FeatureDrift]:
+    """The drift of many features' counts from their references, as `compare_counts`."""
+    if not references:
+        return []
+    before, after = np.concatenate([each.counts for each in references]), np.concatenate(currents)
+    samples = Samples(before, after, Bins.of(references))
+    found = {name: getattr(samples, name).tolist() for name in METHODS}
+    return [
+        FeatureDrift(
+            feature=reference.name,
+            kind=kind or reference.kind,
+            rows=int(current.sum()),
+            p_value=two_sample_p(reference.counts, current, ordered=reference.ordered),
+            labels=reference.labels,
+            reference_counts=reference.counts,
+            current_counts=current,
+            **{name: values[position] for name, values in found.items()},
+        )
+        for position, (reference, current, kind) in enumerate(zip(references, currents, kinds, strict=True))
+    ]
+
+
+def report(
+    reference: Reference, counts: Mapping[str, Counts], *, rows: int, unseen: Sequence[str]
+) -> DriftReport:
+    """The verdict on all features that were counted."""
+    kinds = {id(reference.score): "score", id(reference.prediction): "class"}
+    held = [each for each in reference.all_features() if each.name in counts]
+    drifts = compare_all(held, [counts[e.name] for e in held], [kinds.get(id(e)) for e in held])
+    judged = _judge(drifts)
+    answers = {each.kind: each for each in judged if each.kind in ("score", "class")}
+    return DriftReport(
+        features={each.feature: each for each in judged if each.kind not in answers},
+        score=answers.get("score"),
+        prediction=answers.get("class"),
+        rows=rows,
+        drifted=any(each.drifted for each in judged),
+        reference_rows=reference.rows,
+        model=reference.model,
+        version=reference.version,
+        unseen=tuple(unseen),
     )
 
 
-def _moved(reference: FeatureReference, current: Counts) -> float:
-    """Wasserstein distance of the values that are there; 0.0 when one side has none."""
-    before, after = reference.counts[:-1], current[:-1]
-    if not (reference.edges.size and before.any() and after.any()):
-        return 0.0
-    way = distances.wasserstein(before, after, distances.bin_positions(reference.edges))
-    return way if math.isfinite(way) else 0.0
+def _judge(drifts: list[FeatureDrift]) -> list[FeatureDrift]:
+    """The drifts with their verdict at the false discovery rate."""
+    found = benjamini_hochberg([drift.p_value for drift in drifts], FALSE_DISCOVERY_RATE).tolist()
+    return [
+        replace(drift, drifted=discovered and drift.psi >= SMALLEST_PSI)
+        for drift, discovered in zip(drifts, found, strict=True)
+    ]

@@ -13,12 +13,13 @@ integer."""
 
 
 def choose_edges(values: Edges, bins: int) -> Edges:
-    """Inner edges for at most `bins` bins with about equal counts of the values, strictly increasing.
+    """Edges of at most `bins` bins with about equal counts of the values, and of the values' range.
 
-    An edge lies in the middle between two neighbouring values, never on one: a value that lost digits on its
-    way (float32, CSV) stays in its bin. A value more frequent than a bin gets a bin of its own, and the rest
-    is shared by the others. With bins to spare, the values' range is closed too, so that values outside are
-    seen.
+    Values below and above the range have a bin each, so that there are at most ``bins + 1`` edges, strictly
+    increasing. An edge lies between two neighbouring values, in the middle half of their gap: a value that
+    lost digits on its way (float32, CSV) stays in its bin. Of that half it is the number with the fewest
+    digits, for short labels and files. A value more frequent than a bin gets a bin of its own, and the rest
+    is shared by the others.
 
     Args:
         values: Finite values, shape ``(n,)``; none gives the one edge 0, so that the first values count as a
@@ -34,8 +35,7 @@ def choose_edges(values: Edges, bins: int) -> Edges:
     if distinct.size == 1:
         return _around(float(distinct[0]))
     cuts = _cuts(np.cumsum(counts), bins)
-    edges = _between(distinct[cuts], distinct[cuts + 1])
-    return _closed(edges, distinct) if edges.size + 3 <= bins else edges
+    return _closed(_between(distinct[cuts], distinct[cuts + 1]), distinct)
 
 
 def _cuts(cumulative: NDArray[np.int64], bins: int) -> NDArray[np.intp]:
@@ -56,17 +56,26 @@ def _cuts(cumulative: NDArray[np.int64], bins: int) -> NDArray[np.intp]:
 
 
 def _between(low: Edges, high: Edges) -> Edges:
-    """A number in [low, high) for each pair: the middle unless floats are too coarse for one."""
-    middle = low / 2 + high / 2
-    return np.asarray(np.where((low <= middle) & (middle < high), middle, low))
+    """A number in [low, high) for each pair."""
+    return np.array([_roundest(*pair) for pair in zip(low.tolist(), high.tolist(), strict=True)])
+
+
+def _roundest(low: float, high: float) -> float:
+    """The number with the fewest digits in the middle half; `low` itself where floats are too coarse."""
+    middle, quarter = low / 2 + high / 2, high / 4 - low / 4
+    for digits in range(1, 18):
+        rounded = float(f"{middle:.{digits}g}")
+        if abs(rounded - middle) <= quarter and low <= rounded < high:
+            return rounded
+    return middle if low <= middle < high else low
 
 
 def _closed(edges: Edges, distinct: Edges) -> Edges:
     """The edges with one more below the least and above the largest value, half a step away."""
     first, second, *_ = distinct[:2].tolist()
     *_, before, last = distinct[-2:].tolist()
-    low = first - (second / 2 - first / 2)
-    high = last + (last / 2 - before / 2)
+    low = _roundest(first - (second / 2 - first / 2) * 1.5, first - (second / 2 - first / 2) / 2)
+    high = _roundest(last + (last / 2 - before / 2) / 2, last + (last / 2 - before / 2) * 1.5)
     closed = np.array([low, *edges, high])
     closed = closed[np.isfinite(closed)]
     return np.asarray(np.unique(closed))

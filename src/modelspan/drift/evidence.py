@@ -55,7 +55,7 @@ class Evidence:
         self._reference = reference
         self._smallest = smallest_effect
         self._window_rows = window_rows
-        self._ordered = reference.kind != "categorical"
+        self._ordered = reference.ordered
         self._prior = log_prior(reference.counts.size, ordered=self._ordered)
         self.restart()
 

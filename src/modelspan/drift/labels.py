@@ -30,6 +30,18 @@ def numeric_labels(edges: Sequence[float]) -> tuple[str, ...]:
     return (f"≤ {texts[0]}", *between, f"> {texts[-1]}", MISSING)
 
 
+def integer_labels(edges: Sequence[float]) -> tuple[str, ...]:
+    """Labels of bins of whole numbers: what is in each, ``4 – 7`` rather than the edges 3.5 and 7.5."""  # noqa: RUF002 - a range
+    whole = [math.floor(edge) for edge in edges]
+    between = [_range(low + 1, high) for low, high in itertools.pairwise(whole)]
+    labels = (f"≤ {whole[0]}", *between, f"≥ {whole[-1] + 1}", MISSING) if whole else ()
+    return labels if len(set(labels)) == len(edges) + 2 else numeric_labels(edges)
+
+
+def _range(low: int, high: int) -> str:
+    return str(low) if low >= high else f"{low} – {high}"  # noqa: RUF001 - a range
+
+
 def _short(edge: float, digits: int) -> str:
     """The number at so many significant digits, without an exponent where people would not write one."""
     low, high = _PLAIN

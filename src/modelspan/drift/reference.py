@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from modelspan.drift import build as building
-from modelspan.drift.columns import Columns, column_kind, listed, read_columns
-from modelspan.drift.compare import DriftReport, FeatureDrift, compare_counts
-from modelspan.drift.discovery import benjamini_hochberg
-from modelspan.drift.feature import FeatureReference, categorical_feature, numeric_feature
-from modelspan.drift.reference_file import Document, read_document, typed, write_document
+from modelspan.drift.assembly import answer, check_names, counted, reading
+from modelspan.drift.build import PREDICTION, SCORE
+from modelspan.drift.columns import listed
+from modelspan.drift.compare import report
+from modelspan.drift.inputs import read_inputs
+from modelspan.drift.reference_document import from_document, to_document
+from modelspan.drift.reference_file import read_document, write_document
+from modelspan.drift.tally import Tally
 from modelspan.errors import ConfigError, ReferenceFileError
-from modelspan.performance.estimate import Estimator
 from modelspan.performance.reference_estimator import reference_estimator
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-FALSE_DISCOVERY_RATE = 0.01
-SMALLEST_PSI = 0.05
+    from modelspan.drift.feature import FeatureReference
+    from modelspan.drift.report import DriftReport
+    from modelspan.drift.table import Progress
+    from modelspan.performance.estimate import Estimator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Reference:
-    """The frozen bins and counts of a model's features, and of its score."""
+    """The frozen bins and counts of a model's features, and of its answers."""
 
     features: Mapping[str, FeatureReference]
+    """By name; a date, a text or an embedding gives more than one, or one of another name than its column."""
     score: FeatureReference | None = None
+    """The model's score or predicted value."""
+    prediction: FeatureReference | None = None
+    """The predicted class."""
     model: str = ""
     version: str = ""
     rows: int
-    """Rows of the data; about half of them chose the edges, the others are counted."""
+    """Rows of the data; at most half of them chose the bins, the others are counted."""
     created: str
     """When it was built: ISO 8601, UTC."""
     fingerprint: str
-    """SHA-256 of the data."""
+    """SHA-256 over checksums of the data."""
     estimator: Estimator | None = None  # of performance before outcomes come
 
     @classmethod
@@ -50,64 +56,119 @@ class Reference:
         data: Any,
         *,
         score: str | Sequence[float] | None = None,
+        prediction: str | Sequence[object] | None = None,
         target: str | None = None,
         features: Sequence[str] | None = None,
+        kinds: Mapping[str, str] | None = None,
         model: str = "",
         version: str = "",
         bins: int = 10,
         max_levels: int = 20,
-        progress: Callable[[str, int], object] | None = None,
+        progress: Progress | None = None,
     ) -> Reference:
         """A reference of a table, usually the training data.
 
-        Columns of numbers get quantile edges; columns of text or bools get their most frequent values as
-        levels. A constant or all-missing column stays in: its first other value is then a drift.
+        Numbers get quantile edges, and a bin on either side for what is out of range; categories their most
+        frequent values as levels; of dates hour, weekday and month are counted, of long texts the length, of
+        vectors the norm and three projections. A constant or all-missing column stays in: its first other
+        value is then a drift. Files and Spark data frames are read in parts and never held whole.
 
         Args:
-            data: pandas or polars data frame, mapping of columns, 2-D array, or path of a .csv or .parquet
-                file (needs the extra `modelspan[viewer]`).
+            data: pandas, polars, Arrow or Spark data frame, mapping of columns, 2-D array, or path of a .csv
+                or .parquet file (needs the extra `modelspan[viewer]`).
             score: The model's score of each row: the name of a column, which is then no feature, or the
                 values.
+            prediction: The predicted class of each row, likewise.
             target: Column with the outcome, no feature; of two classes it gives the estimator (scikit-learn).
             features: Columns to take; all others by default. For an array: the names of its columns.
+            kinds: The kind of columns that would be taken for another one: numeric, integer, categorical,
+                boolean, datetime, text or embedding.
             model: Name of the model.
             version: Version of the model.
-            bins: Bins of a numeric column, 2 to 20; a constant column has 3.
+            bins: Bins of a numeric column, 2 to 20, besides the two for values out of range; at most 20 in
+                all. A constant column has 3.
             max_levels: Levels of a categorical column, 1 to 100; the others are counted together.
-            progress: Called after each column with its name and the number of columns.
+            progress: Called now and then with what is being done, how much is done and how much there is.
 
         Raises:
             ConfigError: If the data, a column or an option can't be used; the message says why and what to
                 do.
         """
-        columns, rows = read_columns(data, features)
-        building.check_sizes(bins=bins, max_levels=max_levels, rows=rows)
-        named_score = score if isinstance(score, str) else None
-        left_out = [name for name in (target, named_score) if name is not None]
-        chosen = building.chosen_features(columns, features=features, left_out=left_out)
-        building.check_kinds(columns, chosen)
-        used: Columns = {name: columns[name] for name in chosen}
-        scores = None if score is None else _scores(columns, score, used, rows)
-        counted = used | (scores or {})
-        made = {}
-        for name, values in counted.items():
-            made[name] = building.feature_reference(name, values, bins=bins, max_levels=max_levels)
-            if progress:
-                progress(name, len(counted))
-        return cls(
-            score=made.pop(building.SCORE) if scores else None,
-            features=MappingProxyType(made),
-            model=model,
-            version=version,
-            rows=rows,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            fingerprint=building.fingerprint(counted),
-            estimator=reference_estimator(columns.get(target or ""), (scores or {}).get(building.SCORE)),
+        inputs = read_inputs(data, features, score=score, prediction=prediction)
+        left_out = [name for name in (target, *inputs.answers.values()) if name is not None]
+        chosen = building.chosen_features(inputs.table.names, features=features, left_out=left_out)
+        building.check_options(bins, max_levels, kinds or {}, chosen)
+        check_names(chosen, inputs.answers)
+        sample = inputs.table.sample([*chosen, *inputs.answers.values(), *filter(None, (target,))], progress)
+        building.check_rows(sample.rows)
+        found = building.kinds_of(sample, chosen, kinds or {})
+        sizes = {"bins": bins, "max_levels": max_levels}
+        empty = [
+            feature
+            for name, kind in found.items()
+            for feature in building.features_of(name, kind, sample.columns[name], **sizes)
+        ]
+        answers = [answer(name, column, sample, sizes) for name, column in inputs.answers.items()]
+        unbuilt = cls(
+            features=MappingProxyType({feature.name: feature for feature in empty}),
+            **{feature.name: feature for feature in answers},
+            model=model, version=version, rows=0, created="", fingerprint="",
+            estimator=reference_estimator(*inputs.outcomes_and_scores(target, sample)),
+        )  # fmt: skip
+        return counted(unbuilt, inputs, sample.limit, progress)
+
+    def all_features(self) -> list[FeatureReference]:
+        """The features and the answers."""
+        return [*self.features.values(), *(each for each in (self.score, self.prediction) if each)]
+
+    def recount(self, data: Any, *, score: Any = None, prediction: Any = None) -> Reference:
+        """The same bins with the counts of other data, all rows of it: to `merge`, or to compare later.
+
+        Args:
+            data: As in `build`.
+            score: As in `build`; without it the result has no score.
+            prediction: As in `build`; without it the result has no prediction.
+
+        Raises:
+            ConfigError: If a column of the reference is missing or the data can't be read.
+        """
+        inputs = read_inputs(data, None, score=score, prediction=prediction)
+        kept: dict[str, Any] = {
+            name: getattr(self, name) if name in inputs.answers else None for name in (SCORE, PREDICTION)
+        }
+        return counted(replace(self, **kept), inputs, 0, None)
+
+    def merge(self, other: Reference) -> Reference:
+        """Both references' rows over their common bins: exactly what counting all the rows at once gives.
+
+        Model and version are this reference's, the time of creation is the later one.
+
+        Raises:
+            ConfigError: If the bins differ.
+        """
+        both = {each.name: each for each in other.all_features()}
+        mine = self.all_features()
+        unlike = [each.name for each in mine if not each.same_bins(both.pop(each.name, None))] + list(both)
+        if unlike:
+            raise ConfigError(
+                f"features=[{listed(map(repr, unlike))}] have other bins; merge what Reference.recount gave"
+            )
+        theirs = {each.name: each for each in other.all_features()}
+        summed = {each.name: replace(each, counts=each.counts + theirs[each.name].counts) for each in mine}
+        marks = "".join(sorted((self.fingerprint, other.fingerprint)))
+        return replace(
+            self,
+            score=summed.pop(SCORE, None) if self.score else None,
+            prediction=summed.pop(PREDICTION, None) if self.prediction else None,
+            features=MappingProxyType(summed),
+            rows=self.rows + other.rows,
+            created=max(self.created, other.created),
+            fingerprint=hashlib.sha256(marks.encode()).hexdigest(),
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled, for a decorated callable that holds one, as what stands in the file."""
-        return _from_document, (_document(self),)
+        return _load, (to_document(self),)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the reference to a JSON file, at once or not at all; the same reference gives the same bytes.
@@ -115,7 +176,7 @@ class Reference:
         Raises:
             OSError: If the file can't be written.
         """
-        write_document(_document(self), Path(path))
+        write_document(to_document(self), Path(path))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Reference:
@@ -127,118 +188,46 @@ class Reference:
         """
         document = read_document(Path(path))
         try:
-            return _from_document(document)
+            return _load(document)
         except (KeyError, TypeError, ValueError, OverflowError) as damaged:
             raise ReferenceFileError(
                 f"reference={str(path)!r} is damaged ({damaged}); "
                 "build it again with: modelspan reference build"
             ) from damaged
 
-    def compare(self, data: Any, *, score: str | Sequence[float] | None = None) -> DriftReport:
+    def compare(
+        self,
+        data: Any,
+        *,
+        score: str | Sequence[float] | None = None,
+        prediction: str | Sequence[object] | None = None,
+        progress: Progress | None = None,
+    ) -> DriftReport:
         """The drift of a table from this reference; columns that the reference does not have are left aside.
 
-        A feature drifted if the test finds it at a false discovery rate of 1 % over the features and score,
+        A feature drifted if the test finds it at a false discovery rate of 1 % over the features and answers,
         and its PSI is at least 0.05. When nothing drifted, that is also the probability of a report that says
         so: exact for independent features, and in practice conservative for the positively dependent ones of
-            real tables.
+        real tables.
 
         Args:
             data: As in `build`.
             score: As in `build`; without it the score is not compared.
+            prediction: As in `build`; without it the prediction is not compared.
+            progress: As in `build`.
 
         Raises:
             ConfigError: If a column of the reference is missing or the data can't be read.
 
         Source: Benjamini and Hochberg (1995), JRSS B 57(1), 289-300; the floor on PSI is ours.
         """
-        columns, rows = read_columns(data, list(self.features))
-        absent = [name for name in self.features if name not in columns]
-        if absent:
-            raise ConfigError(
-                f"columns={absent} of the reference are not in the data; it has {listed(columns)}"
-            )
-        drifts = [compare_counts(f, f.count(columns[name])) for name, f in self.features.items()]
-        if score is not None:
-            drifts.append(self._compare_score(columns, score, rows))
-        drifts = _judge(drifts)
-        judged_score = drifts.pop() if score is not None else None
-        everything = [*drifts, *([judged_score] if judged_score else [])]
-        return DriftReport(
-            features=MappingProxyType({drift.feature: drift for drift in drifts}),
-            score=judged_score,
-            rows=rows,
-            drifted=any(drift.drifted for drift in everything),
-        )
-
-    def _compare_score(self, columns: Columns, score: str | Sequence[float], rows: int) -> FeatureDrift:
-        if self.score is None:
-            raise ConfigError("score= needs a reference with a score; build it with score=")
-        return compare_counts(
-            self.score, self.score.count(_scores(columns, score, {}, rows)[building.SCORE]), kind="score"
-        )
+        names = list(dict.fromkeys(each.column for each in self.features.values()))
+        inputs = read_inputs(data, names, score=score, prediction=prediction)
+        tally = Tally(features=reading(self, inputs))
+        inputs.table.tally(tally, progress)
+        unseen = [name for name in inputs.table.names if name not in tally.by_column()]
+        return report(self, tally.counts, rows=tally.rows, unseen=unseen)
 
 
-def _scores(columns: Columns, score: str | Sequence[float], used: Columns, rows: int) -> Columns:
-    """The model's scores, one per row, under their feature name."""
-    if building.SCORE in used:
-        raise ConfigError(
-            f"column={building.SCORE!r} has the name of the model's score; rename it, or pass it as score="
-        )
-    if isinstance(score, str) and score not in columns:
-        raise ConfigError(f"score={score!r} is not in the data; it has {listed(columns)}")
-    values, count = read_columns({building.SCORE: columns[score] if isinstance(score, str) else score})
-    if count != rows:
-        raise ConfigError(f"score has {count} values for {rows} rows; pass one for each row of the data")
-    if column_kind(values[building.SCORE]) != "numeric":
-        raise ConfigError("score must be numbers, such as the probability of the positive class; pass those")
-    return values
-
-
-def _judge(drifts: list[FeatureDrift]) -> list[FeatureDrift]:
-    """The drifts with their verdict at the false discovery rate."""
-    found = benjamini_hochberg([drift.p_value for drift in drifts], FALSE_DISCOVERY_RATE).tolist()
-    return [
-        replace(drift, drifted=discovered and drift.psi >= SMALLEST_PSI)
-        for drift, discovered in zip(drifts, found, strict=True)
-    ]
-
-
-def _document(reference: Reference) -> Document:
-    return {
-        "model": reference.model,
-        "version": reference.version,
-        "rows": reference.rows,
-        "created": reference.created,
-        "fingerprint": reference.fingerprint,
-        "features": [feature_document(feature) for feature in reference.features.values()],
-        "score": reference.score and feature_document(reference.score),
-        **({"estimator": reference.estimator.document()} if reference.estimator else {}),
-    }
-
-
-def feature_document(feature: FeatureReference) -> Document:
-    """One feature as it stands in the file; labels follow from edges and levels."""
-    bins = (
-        {"edges": feature.edges.tolist()} if feature.kind == "numeric" else {"levels": list(feature.levels)}
-    )
-    return {"name": feature.name, "kind": feature.kind, "counts": feature.counts.tolist(), **bins}
-
-
-def _from_document(document: Document) -> Reference:
-    texts = {name: typed(document[name], str) for name in ("model", "version", "created", "fingerprint")}
-    return Reference(
-        features=MappingProxyType({f.name: f for f in map(_feature, document["features"])}),
-        score=document["score"] and _feature(document["score"]),
-        rows=typed(document["rows"], int),
-        estimator=Estimator.from_document(document["estimator"]) if "estimator" in document else None,
-        **texts,
-    )
-
-
-def _feature(entry: Document) -> FeatureReference:
-    name = typed(entry["name"], str)
-    counts = np.array([typed(count, int) for count in entry["counts"]], dtype=np.int64)
-    if typed(entry["kind"], str) == "numeric":
-        edges = np.array([typed(edge, float, int) for edge in entry["edges"]], dtype=np.float64)
-        return numeric_feature(name, edges, counts)
-    return categorical_feature(name, [typed(level, str) for level in entry["levels"]], counts)
+def _load(document: dict[str, Any]) -> Reference:
+    return Reference(**from_document(document))

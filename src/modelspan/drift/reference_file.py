@@ -12,7 +12,9 @@ from modelspan.errors import ReferenceFileError
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA = "modelspan.reference/1"
+SCHEMA = "modelspan.reference/2"
+_READABLE = ("modelspan.reference/1", SCHEMA)
+"""Schema 1 had numeric and categorical features only; it reads as schema 2."""
 MAX_BYTES = 16 * 2**20
 
 Document: TypeAlias = dict[str, Any]
@@ -47,10 +49,10 @@ def read_document(path: Path) -> Document:
     schema = document.get("schema")
     if not isinstance(schema, str) or not schema.startswith("modelspan.reference/"):
         _fail(path, "is not a reference of modelspan", "pass the file that Reference.save wrote")
-    if schema != SCHEMA:
+    if schema not in _READABLE:
         _fail(
             path,
-            f"has schema {schema[:40]!r} and this version reads {SCHEMA!r}",
+            f"has schema {schema[:40]!r} and this version reads up to {SCHEMA!r}",
             f"upgrade modelspan, or {_REBUILD}",
         )
     if document.pop("checksum", None) != _checksum(document):

@@ -9,13 +9,14 @@ import numpy as np
 
 from modelspan.drift.alarm import SEVERE, AlarmChange, Lifecycle
 from modelspan.drift.compare import FeatureDrift, compare_counts
+from modelspan.drift.distances import DISTANCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from modelspan.drift.feature import Counts, FeatureReference
 
-_RULE = re.compile(r"(psi|ks|kl|js|wasserstein)\s*>\s*(\d+(?:\.\d+)?)\Z")
+_RULE = re.compile(rf"({'|'.join(DISTANCES)})\s*>\s*(\d+(?:\.\d+)?)\Z")
 
 
 def parse_threshold(rule: str) -> tuple[str, float]:
@@ -28,7 +29,7 @@ def parse_threshold(rule: str) -> tuple[str, float]:
     if found is None:
         raise ValueError(
             f"drift_rule={rule!r:.60} is no rule; leave it empty for the calibrated one, or name a distance "
-            "and a limit: psi>0.2 (psi, ks, kl, js or wasserstein)"
+            f"and a limit: psi>0.2 ({', '.join(DISTANCES)})"
         )
     return found[1], float(found[2])
 

@@ -67,7 +67,9 @@ def _thin(column: Any, limit: int) -> Sequence[object]:
 
 
 def _plain(column: Any) -> list[object]:
-    """A column of numpy, pandas or polars as a list of Python values."""
+    """A column of numpy, pandas or polars as a list of Python values; times of numpy stay times."""
+    if isinstance(column, np.ndarray) and column.dtype.kind in "mM":
+        return list(column)
     to_list = getattr(column, "to_list", None) or getattr(column, "tolist", None)
     return list(to_list() if to_list is not None else column)
 

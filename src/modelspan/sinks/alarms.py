@@ -9,7 +9,7 @@ from modelspan import semconv
 from modelspan.delivery.logs import ERROR, INFO, WARN, Emit, LogEvent
 from modelspan.drift.alarm import grown_bins
 from modelspan.sinks.attributes import model_attributes
-from modelspan.sinks.features import SCORE_NAME, Tracked
+from modelspan.sinks.features import Tracked, values_of
 
 if TYPE_CHECKING:
     from modelspan.drift.alarm import AlarmChange, State
@@ -74,8 +74,7 @@ def _traces(tracked: Tracked, drift: FeatureDrift, grown: list[int]) -> list[str
     column = tracked.columns[drift.feature]
     found: dict[int, list[str]] = {position: [] for position in grown}
     for prediction in reversed(tracked.recent):
-        scores = prediction.scores if drift.feature == SCORE_NAME else ()
-        counts = column.count(list(prediction.features.get(drift.feature, scores)))
+        counts = column.count(values_of(drift.feature, column, prediction))
         for position in grown:
             if counts[position]:
                 found[position].append(f"{prediction.trace_id:032x}")

@@ -65,7 +65,7 @@ def bin_series(column: FeatureReference, levels: int) -> BinSeries:
     position = np.array([place.get(label, place.get(OTHER, 0)) for label in column.labels], dtype=np.intp)
     folded = np.zeros(len(labels), dtype=np.int64)
     np.add.at(folded, position, column.counts)
-    return BinSeries(labels, folded, column.kind == "numeric", position)
+    return BinSeries(labels, folded, column.ordered, position)
 
 
 def choose(

@@ -137,5 +137,7 @@ class DriftSink:
 
 
 def _kind(name: str, watch: _Watch) -> str | None:
-    reference = watch.tracked.target.reference
-    return "score" if reference is not None and watch.windows[name].reference is reference.score else None
+    held, reference = watch.windows[name].reference, watch.tracked.target.reference
+    if reference is None or held not in (reference.score, reference.prediction):
+        return None
+    return "score" if held is reference.score else "class"

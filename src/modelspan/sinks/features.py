@@ -30,6 +30,7 @@ RECENT = 256
 EVIDENCE = 32
 """Of a block only so many of its last predictions: describing one costs as much as counting a hundred."""
 SCORE_NAME = "score"
+PREDICTION_NAME = "prediction"
 USUAL_SERIES = 21 * 21
 """20 features and the score with 20 bins each and the missing: what the default settings may cost."""
 
@@ -83,7 +84,7 @@ class FeatureSink:
         with guard("counting features"):
             tracked = self._track(block.model, block.target)
             tracked.recent.extend(block.predictions(max(0, len(block) - EVIDENCE)))
-            self._add(tracked, {n: c.count(_block_values(n, block)) for n, c in tracked.columns.items()})
+            self._add(tracked, {n: c.count(_block_values(n, c, block)) for n, c in tracked.columns.items()})
 
     def _track(self, model: Model, target: Target) -> Tracked:
         found = self._tracked.get(model)
@@ -92,6 +93,8 @@ class FeatureSink:
             columns = dict(reference.features)
             if reference.score is not None:
                 columns[SCORE_NAME] = reference.score
+            if reference.prediction is not None:
+                columns[PREDICTION_NAME] = reference.prediction
             sums = {name: column.counts * 0 for name, column in columns.items()}
             room = MAX_SERIES - sum(_series(other) for other in self._tracked.values())
             series = choose(columns, SCORE_NAME, self._limits, room)
@@ -113,7 +116,7 @@ class FeatureSink:
 
     def _count(self, tracked: Tracked, group: Sequence[Prediction]) -> None:
         tracked.recent.extend(group)
-        self._add(tracked, {n: c.count(_values(n, group)) for n, c in tracked.columns.items()})
+        self._add(tracked, {n: c.count(_values(n, c, group)) for n, c in tracked.columns.items()})
 
     def _add(self, tracked: Tracked, counts: Mapping[str, Counts]) -> None:
         for name, counted in counts.items():
@@ -156,28 +159,30 @@ def _column_attributes(model: Model, tracked: Tracked, name: str) -> dict[str, s
     }
 
 
-def _values(name: str, group: Sequence[Prediction]) -> list[object]:
-    """The sampled values of one column over several calls; a call without it counts as missing."""
-    values: list[object] = []
-    for prediction in group:
-        values.extend(_column(name, prediction))
-    return values
+def _values(name: str, column: FeatureReference, group: Sequence[Prediction]) -> list[object]:
+    """The sampled values of one feature over several calls; a call without it counts as missing."""
+    return [value for prediction in group for value in values_of(name, column, prediction)]
 
 
-def _block_values(name: str, block: Block) -> Any:
-    """The values of one column in a block; calls without it count as missing."""
-    if name in block.features:
-        return block.features[name]
+def _block_values(name: str, column: FeatureReference, block: Block) -> Any:
+    """The values of one feature in a block; calls without it count as missing."""
+    if column.column in block.features:
+        return block.features[column.column]
     if name == SCORE_NAME:
         scores = np.asarray(block.output.scores or block.output.values, np.float64)
         return scores[np.isfinite(scores)]
+    if name == PREDICTION_NAME:
+        return block.output.labels
     return [None] * len(block)
 
 
-def _column(name: str, prediction: Prediction) -> Sequence[object]:
-    if name in prediction.features:
-        return prediction.features[name]
+def values_of(name: str, column: FeatureReference, prediction: Prediction) -> Sequence[object]:
+    """The sampled values of one call that a feature counts."""
+    if column.column in prediction.features:
+        return prediction.features[column.column]
     if name == SCORE_NAME:
         return [v for v in prediction.scores or prediction.values if math.isfinite(v)]
+    if name == PREDICTION_NAME:
+        return prediction.labels
     sampled = len(next(iter(prediction.features.values()), ()))
     return [None] * max(1, sampled)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from modelspan import semconv
+from modelspan.drift.distances import METHODS
 from modelspan.viewer import alarm_query
 from modelspan.viewer.values import finite, listed, whole
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from modelspan.viewer.queries import Database
 
 HISTORY: Final = 200
-_METHODS: Final = ("psi", "ks", "kl", "js", "wasserstein")
 
 _LATEST: Final = """
 SELECT model, version FROM (
@@ -70,7 +70,7 @@ def _report(database: Database, key: tuple[Any, ...], alarmed: Iterable[str]) ->
         "kind": str(values.get(semconv.FEATURE_KIND, "numeric")),
         "time": row["time_ns"] / 10**9,
         "window_rows": whole(values.get(semconv.DRIFT_WINDOW_ROWS)),
-        **{method: finite(values.get(semconv.DRIFT_PREFIX + method)) for method in _METHODS},
+        **{method: finite(values.get(semconv.DRIFT_PREFIX + method)) for method in METHODS},
         "p_value": finite(values.get(semconv.DRIFT_P_VALUE)),
         "detected": key[-1] in alarmed,
         "bins": listed(values, semconv.DRIFT_BINS, str),

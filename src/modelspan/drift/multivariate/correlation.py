@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from modelspan.drift.columns import column_kind
 from modelspan.drift.feature import numbers
+from modelspan.drift.kinds import column_kind
 
 if TYPE_CHECKING:
     from modelspan.drift.columns import Columns

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from modelspan.drift.columns import column_kind
-from modelspan.drift.feature import levels_of, numbers
+from modelspan.drift.coded import levels_of
+from modelspan.drift.feature import numbers
+from modelspan.drift.kinds import column_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from modelspan.drift.coded import Values
     from modelspan.drift.columns import Columns
-    from modelspan.drift.feature import Values
 
 Matrix: TypeAlias = NDArray[np.float64]
 

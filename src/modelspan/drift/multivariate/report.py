@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelspan.drift.build import rows_for_edges
-from modelspan.drift.columns import column_kind, listed, read_columns
+from modelspan.drift.coded import take
+from modelspan.drift.columns import listed
+from modelspan.drift.kinds import column_kind
 from modelspan.drift.multivariate.correlation import CorrelationChange, correlation_changes
 from modelspan.drift.multivariate.domain import DomainVerdict, domain_classifier
 from modelspan.drift.multivariate.reconstruction import Reconstruction, mean_shift_p
+from modelspan.drift.sampling import chose_bins
+from modelspan.drift.table import read_whole
 from modelspan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -96,7 +99,7 @@ def compare_rows(
         raise ConfigError(f"false_alarm_rate={false_alarm_rate} is a probability; set it between 0 and 1")
     before, after = (_sample(data, features, sample_rows, seed) for data in (reference, current))
     _check_columns(before, after)
-    learnt = rows_for_edges(len(next(iter(before.values()))))
+    learnt = chose_bins(len(next(iter(before.values()))))
     fitted = Reconstruction.fit(_rows(before, learnt))
     errors = fitted.errors(_rows(before, ~learnt)), fitted.errors(after)
     try:
@@ -118,7 +121,7 @@ def compare_rows(
 
 def _sample(data: Any, features: Sequence[str] | None, most: int, seed: int) -> Columns:
     """At most so many rows, drawn without replacement, of the columns that can be compared."""
-    columns, rows = read_columns(data, features)
+    columns, rows = read_whole(data, features)
     names = list(features) if features is not None else list(columns)
     absent = [name for name in names if name not in columns]
     if absent:
@@ -131,11 +134,7 @@ def _sample(data: Any, features: Sequence[str] | None, most: int, seed: int) -> 
 
 def _rows(columns: Columns, chosen: Any) -> Columns:
     """The chosen rows of every column, by positions or by a mask."""
-    picked: Columns = {}
-    for name, values in columns.items():
-        array = values if isinstance(values, np.ndarray) else np.array([*values, None], dtype=object)[:-1]
-        picked[name] = array[chosen]
-    return picked
+    return {name: take(values, np.arange(len(values))[chosen]) for name, values in columns.items()}
 
 
 def _check_columns(before: Columns, after: Columns) -> None:

@@ -1,0 +1,55 @@
+"""The verdict on a table: every feature against its reference, as text, plain values, page or notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from modelspan.drift.compare import FeatureDrift
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DriftReport:
+    """All features of a window against a reference."""
+
+    features: Mapping[str, FeatureDrift]
+    score: FeatureDrift | None = None
+    prediction: FeatureDrift | None = None
+    rows: int
+    drifted: bool
+    """Whether any feature, the score or the predicted class drifted."""
+    reference_rows: int = 0
+    model: str = ""
+    version: str = ""
+    unseen: tuple[str, ...] = ()
+    """Columns of the data that the reference does not have: they were not looked at."""
+
+    def ranked(self) -> list[FeatureDrift]:
+        """Features and answers, the largest PSI first."""
+        answers = [each for each in (self.score, self.prediction) if each]
+        return sorted([*self.features.values(), *answers], key=lambda drift: (-drift.psi, drift.feature))
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values for JSON, features in order of the reference."""
+        return {
+            "model": self.model,
+            "version": self.version,
+            "rows": self.rows,
+            "reference_rows": self.reference_rows,
+            "drifted": self.drifted,
+            "features": [drift.to_dict() for drift in self.features.values()],
+            "score": self.score.to_dict() if self.score else None,
+            "prediction": self.prediction.to_dict() if self.prediction else None,
+            "unseen": list(self.unseen),
+        }
+
+    def __str__(self) -> str:
+        ranked = self.ranked()
+        width = max([7, *(len(drift.feature) for drift in ranked)])
+        verdict = f"{sum(d.drifted for d in ranked)} of {len(ranked)} drifted in {self.rows:,} rows"
+        head = f"{'feature':<{width}}  {'psi':>8}  {'ks':>6}  {'js':>6}  {'p-value':>8}  drifted"
+        lines = [f"{d.feature:<{width}}  {d.row()}" for d in ranked]
+        return "\n".join([verdict, head, *lines])
