@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -129,10 +130,23 @@ class Providers:
         if factory is None:
             return None
         former = _ours.boxes.get(signal)
-        if type(former) is kind:
-            former.adopt(self._ledger, factory)
+        if kind is Outbox:
+            if isinstance(former, Outbox):
+                former.adopt(self._ledger, factory)
+                return former
+            return Outbox(signal, factory, self._ledger)
+        if isinstance(former, Sender):
+            former.adopt(self._ledger, factory, self._shelf(signal))
             return former
-        return kind(signal, factory, self._ledger)
+        return Sender(signal, factory, self._ledger, make_shelf=self._shelf(signal))
+
+    def _shelf(self, signal: str) -> Callable[[Ledger], Any] | None:
+        """What opens the spool of a signal, if there is to be one."""
+        if not self._config.spool:
+            return None
+        from modelspan.delivery.shelf import Shelf  # noqa: PLC0415 - needs file locks, which not every system has
+
+        return partial(Shelf, Path(self._config.spool), signal, self._config.spool_bytes)
 
     def _meter(self, resource: Resource) -> Meter:
         application = metrics.application_meter()

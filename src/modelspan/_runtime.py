@@ -143,6 +143,9 @@ class Runtime:
         lost = self.ledger.lost()
         if lost:
             logger.warning("modelspan dropped %s; predictions were unaffected", lost)
+        kept = self.ledger.kept()
+        if kept:
+            logger.warning("modelspan keeps %s in the spool %s for the next start", kept, self.config.spool)
         return clean and not lost
 
     def _flushes(self, deadline: float) -> Sequence[Callable[[], bool]]:

@@ -67,6 +67,10 @@ class Config:
     """For how long a prediction waits for its outcome, above 0 to 3650."""
     store_bytes: int = 8 * 1024**3
     """Size of the stored rows beyond which settled ones go before the window ends, from 1 MB."""
+    spool: str = ""
+    """Folder where spans and logs are kept while the endpoint does not take them; empty: memory only."""
+    spool_bytes: int = 256 * 1024 * 1024
+    """Size of the spool of each signal, from 1 MiB."""
     metric_interval_seconds: float = 10.0
     """Time between two metric exports, 0.1 to 3600."""
     tick_seconds: float = 0.2
@@ -126,6 +130,8 @@ class Config:
 ENVIRONMENT = {
     "MODELSPAN_ENDPOINT": "endpoint",
     "MODELSPAN_INSECURE": "insecure",
+    "MODELSPAN_SPOOL": "spool",
+    "MODELSPAN_SPOOL_BYTES": "spool_bytes",
     "MODELSPAN_METRIC_INTERVAL_SECONDS": "metric_interval_seconds",
     "MODELSPAN_TICK_SECONDS": "tick_seconds",
     "MODELSPAN_EXIT_TIMEOUT_SECONDS": "exit_timeout_seconds",
@@ -156,6 +162,7 @@ _RANGES = (
     ("tick_seconds", 0.01, 10.0),
     ("exit_timeout_seconds", 0.0, 60.0),
     ("queue_bytes", 64 * 1024, 2**40),
+    ("spool_bytes", 1024 * 1024, 2**40),
     ("sample_rows", 1, 10_000),
     ("log_rows", 0, 10_000),
     ("join_window_days", 1e-6, 3650.0),

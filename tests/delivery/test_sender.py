@@ -8,6 +8,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk.trace import TracerProvider
 
+from modelspan.delivery import attempts
 from modelspan.delivery import sender as sender_module
 
 from .conftest import Endpoint, names_in, span
@@ -15,7 +16,7 @@ from .conftest import Endpoint, names_in, span
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
-    monkeypatch.setattr(sender_module, "PAUSE_SECONDS", (0.02, 0.1))
+    monkeypatch.setattr(attempts, "PAUSE_SECONDS", (0.02, 0.1))
 
 
 def numbered(count):

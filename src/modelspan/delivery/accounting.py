@@ -1,4 +1,4 @@
-"""What became of every record: emitted = delivered + dropped + still waiting, by signal."""
+"""What became of every record: emitted = delivered + dropped + stored on disk + still waiting, by signal."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ class Ledger:
         self.emitted: Counter[str] = Counter()
         self.delivered: Counter[str] = Counter()
         self.dropped: Counter[tuple[str, str]] = Counter()
+        self.stored: Counter[str] = Counter()
+        """Records on disk now; the next process that starts sends those that are left at the end."""
 
     def emit(self, signal: str, count: int = 1) -> None:
         """Count records made."""
@@ -39,6 +41,16 @@ class Ledger:
             with self._lock:
                 self.emitted[signal] += count
                 self.dropped[signal, reason] += count
+
+    def store(self, signal: str, count: int) -> None:
+        """Count records put on disk; a negative count: taken from it."""
+        with self._lock:
+            self.stored[signal] += count
+
+    def kept(self) -> str:
+        """What is on disk, for people; empty when nothing is."""
+        with self._lock:
+            return ", ".join(f"{count:,} {signal}" for signal, count in sorted(self.stored.items()) if count)
 
     def lost(self) -> str:
         """What was lost, for people; empty when nothing was."""

@@ -4,22 +4,20 @@ The policy, which docs/reliability.md states for users:
 
 - A full queue refuses what is newest, as the Collector's does; every loss is counted with its reason.
 - What an endpoint cannot take now is tried again with growing, jittered pauses, for at most an hour; the
-  pause that `Retry-After` asks for is kept, up to a minute.
+  pause that `Retry-After` asks for is kept, up to a minute. With a spool it is put on disk meanwhile.
 - A request refused for its content or size is halved until the bad record is alone; it alone is dropped.
-- At the end of the process the deadline rules; an endpoint that never took anything gets one last attempt.
+- At the end of the process the deadline rules; an endpoint that never took anything gets a last attempt.
 """
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from modelspan.delivery.backlog import REQUEST_BYTES, Backlog, records_in
-from modelspan.delivery.otlp.records import Records, merged, request
-from modelspan.delivery.quiet import Outage
-from modelspan.delivery.verdict import Verdict, judge
+from modelspan.delivery.attempts import AGE_SECONDS, Attempts
+from modelspan.delivery.backlog import REQUEST_BYTES, Backlog
+from modelspan.delivery.otlp.records import Parts, Records, count_of, merged, request, split
 from modelspan.guard import fault
 
 if TYPE_CHECKING:
@@ -27,15 +25,12 @@ if TYPE_CHECKING:
 
     from modelspan.delivery.accounting import Ledger
     from modelspan.delivery.http import Post
+    from modelspan.delivery.shelf import Shelf
 
 CAPACITY_BYTES: Final = 8 * 1024 * 1024
-AGE_SECONDS: Final = 3600.0
-PAUSE_SECONDS: Final = (0.25, 15.0)
-"""The first pause before another attempt, and the longest."""
 GRACE_SECONDS: Final = 0.3
 """Left of the deadline of a close for breaking off what is being sent."""
 EVERYTHING: Final = 2**62
-Parts = list[Records]
 
 
 class Sender:
@@ -54,49 +49,64 @@ class Sender:
         *,
         capacity_bytes: int = CAPACITY_BYTES,
         delay_seconds: float = 0.5,
+        make_shelf: Callable[[Ledger], Shelf] | None = None,
     ) -> None:
         self.signal = signal
-        self._make_post = make_post
+        self._make_post, self._make_shelf = make_post, make_shelf
         self._capacity = capacity_bytes
         self._delay = delay_seconds
+        self._shelf: Shelf | None = None
         self.reset(ledger)
 
     def reset(self, ledger: Ledger) -> None:
-        """Start empty, as in a new process: no thread, no socket, no lock of the parent is kept."""
+        """Start empty, as in a new process: no thread, no socket, no file, no lock of the parent is kept."""
         self._ledger = ledger
-        self.outage = Outage(self.signal)
         self._backlog = Backlog(self._capacity)
-        self._wake, self._hurry = threading.Event(), threading.Event()
+        self._attempts = Attempts(self.signal, self._make_post)
+        self._wake = threading.Event()
         self._starting = threading.Lock()
-        self._closing_at: float | None = None
         self._failures = 0
-        self._ever_accepted = False
-        self._post: Post | None = None
         self._thread: threading.Thread | None = None
-        self.imports = threading.Lock()
-        """Held while the thread imports modules; see `Runtime.pause`."""
+        if self._shelf is not None:
+            self._shelf.close()
+        self._shelf = None
 
-    def adopt(self, ledger: Ledger, make_post: Callable[[], Post]) -> None:
+    def adopt(
+        self,
+        ledger: Ledger,
+        make_post: Callable[[], Post],
+        make_shelf: Callable[[Ledger], Shelf] | None = None,
+    ) -> None:
         """Work for a new runtime: go on after a fork, start empty after a close."""
-        if self._closing_at is not None:
+        self._make_post, self._make_shelf = make_post, make_shelf
+        if self._closing or self._thread is None:
             self.reset(ledger)
-        self._ledger, self._make_post = ledger, make_post
+        self._ledger = ledger
+
+    @property
+    def imports(self) -> threading.Lock:
+        """Held while the thread imports modules; see `Runtime.pause`."""
+        return self._attempts.imports
 
     @property
     def held_bytes(self) -> int:
-        """Bytes that wait, those of a request on its way too."""
+        """Bytes that wait in memory, those of a request on its way too."""
         return self._backlog.held
 
     @property
     def crowded(self) -> bool:
         """Whether a producer that can wait should: half full, and the endpoint takes what it gets."""
-        return self._backlog.half_full and not self.outage.lasting and self._closing_at is None
+        return self._backlog.half_full and not self._attempts.outage.lasting and not self._closing
+
+    @property
+    def _closing(self) -> bool:
+        return self._attempts.end_at is not None
 
     def add(self, item: Any) -> None:
         """Queue records or one record of the SDK, or count them as dropped."""
         count = len(item) if isinstance(item, Records) else 1
         self._ledger.emit(self.signal, count)
-        closed = self._closing_at is not None
+        closed = self._closing
         if closed or not self._backlog.put(item):
             self._lose("shutdown" if closed else "queue_full", count)
             return
@@ -110,21 +120,22 @@ class Sender:
         if self._thread is None:
             return True
         failures, settled = self._failures, self._backlog.mark()
+        self._attempts.hurry.set()
         self._wake.set()
-        self._hurry.set()
         return settled.wait(max(0.0, deadline - time.monotonic())) and self._failures == failures
 
     def close(self, deadline: float) -> bool:
-        """Send what waits until `deadline`, then drop and count the rest."""
-        self._closing_at = deadline - GRACE_SECONDS
-        clean = self.flush(self._closing_at)
-        if self._post is not None:
-            self._post.abort()
+        """Send what waits until `deadline`, then store or drop, and count, the rest."""
+        self._attempts.end_at = deadline - GRACE_SECONDS
+        clean = self.flush(self._attempts.end_at)
+        self._attempts.abort()
         self._wake.set()
-        self._hurry.set()
-        self._lose("exit_timeout", records_in(self._backlog.take(EVERYTHING)))
         if self._thread is not None:
             self._thread.join(GRACE_SECONDS)  # it counts what it was sending
+        left = self._backlog.take(EVERYTHING)
+        self._put_aside([[*left.records, *self._encoded(left.raw)]], "exit_timeout")
+        if self._shelf is not None:
+            self._shelf.close()
         return clean
 
     def _start(self) -> None:
@@ -136,23 +147,52 @@ class Sender:
                 self._thread.start()
 
     def _run(self, backlog: Backlog) -> None:
-        while backlog is self._backlog and not (self._closing_at is not None and not backlog):
+        if self._make_shelf is not None:
+            try:
+                self._shelf = self._make_shelf(self._ledger)
+            except OSError:
+                fault("opening the spool; what cannot be sent stays in memory")
+        while backlog is self._backlog and not (self._closing and not backlog):
             try:
                 self._wake.wait(self._delay)
                 self._wake.clear()
                 self._send_waiting(backlog)
             except BaseException:
                 fault(f"sending {self.signal}")
-        if self._post is not None:
-            self._post.close()
+        self._attempts.close()
 
     def _send_waiting(self, backlog: Backlog) -> None:
+        down = self._shelf is not None and not self._replayed(self._shelf)
         while backlog:
             taken = backlog.take()
             try:
-                self._deliver(merged([*taken.records, *self._encoded(taken.raw)]))
+                parts = merged([*taken.records, *self._encoded(taken.raw)])
+                left = [parts] if down else self._deliver(parts)
+                down = down or bool(left)
+                self._put_aside(left, "exit_timeout" if self._closing else "expired")
             finally:
                 backlog.settle(taken)
+
+    def _replayed(self, shelf: Shelf) -> bool:
+        """Send what is on disk, the oldest first; False when the endpoint does not take it now."""
+        while (records := shelf.oldest()) is not None:
+            if not self._attempts.due:
+                return False
+            left = self._deliver([records])
+            if left and sum(map(count_of, left)) == len(records):
+                return False
+            self._put_aside(left, "expired")
+            shelf.settle()
+        return True
+
+    def _put_aside(self, groups: Sequence[Parts], reason: str) -> None:
+        """Store what the endpoint does not take now, or drop it."""
+        for records in (part for group in groups for part in group):
+            self._failures += 1
+            if self._shelf is None:
+                self._ledger.drop(self.signal, reason, len(records))
+            elif not self._shelf.put(records):
+                self._ledger.drop(self.signal, "spool_full", len(records))
 
     def _encoded(self, raw: Sequence[Any]) -> Parts:
         """Records of the SDK as bytes."""
@@ -168,28 +208,30 @@ class Sender:
         self._lose("encoding", bad)
         return parts
 
-    def _deliver(self, parts: Parts) -> None:
-        """Send until each record is accepted or dropped."""
+    def _deliver(self, parts: Parts) -> list[Parts]:
+        """Send until each record is accepted or dropped; what must be put aside instead is returned."""
         pending = [parts] if parts else []
         try:
             while pending:
-                if self._sent(pending[-1]):
-                    pending.pop()
-                elif _count(pending[-1]) > 1:
-                    pending.extend(reversed(_split(pending.pop())))
-                else:
-                    pending.pop()
+                verdict = self._sent(pending[-1])
+                if verdict is None:
+                    return pending
+                group = pending.pop()
+                if not verdict and count_of(group) > 1:
+                    pending.extend(reversed(split(group)))
+                elif not verdict:
                     self._lose("rejected", 1)
         except BaseException:
-            self._lose("fault", sum(map(_count, pending)))
+            self._lose("fault", sum(map(count_of, pending)))
             raise
+        return []
 
-    def _sent(self, group: Parts) -> bool:
-        """Send one request; False when the endpoint refuses it for what is in it."""
-        body, count = request(group), _count(group)
-        give_up_at, pause = time.monotonic() + AGE_SECONDS, PAUSE_SECONDS[0]
+    def _sent(self, group: Parts) -> bool | None:
+        """Send one request; False when it is refused for what is in it, None when it cannot be sent."""
+        body, count = request(group), count_of(group)
+        until = time.monotonic() + AGE_SECONDS
         while True:
-            verdict = self._attempt(body)
+            verdict = self._attempts.once(body)
             if verdict.accepted:
                 rejected = min(count, verdict.rejected)
                 self._ledger.deliver(self.signal, count - rejected)
@@ -197,49 +239,10 @@ class Sender:
                 return True
             if verdict.refused:
                 return False
-            jittered = pause * (0.5 + secrets.randbits(16) / 2**16)
-            if not self._wait(max(verdict.wait, jittered), give_up_at):
-                self._lose("expired" if self._closing_at is None else "exit_timeout", count)
-                return True
-            pause = min(PAUSE_SECONDS[1], pause * 2)
-
-    def _attempt(self, body: bytes) -> Verdict:
-        with self.imports:
-            self._post = self._post or self._make_post()
-        self._hurry.clear()
-        closing = self._closing_at
-        seconds = AGE_SECONDS if closing is None else closing - time.monotonic()
-        if seconds <= 0:
-            return Verdict(reason="the process ends")
-        verdict = judge(self._post.send(body, seconds))
-        self._ever_accepted = self._ever_accepted or verdict.accepted
-        if verdict.accepted or self._closing_at is None:  # at the end, one line says what was lost
-            self.outage.note(accepted=verdict.accepted or verdict.refused, reason=verdict.reason)
-        return verdict
-
-    def _wait(self, seconds: float, give_up_at: float) -> bool:
-        """Pause before another attempt; False when there will be none. A flush cuts the pause short."""
-        if self._closing_at is None:
-            self._hurry.wait(seconds)
-        closing = self._closing_at
-        if closing is None:
-            return time.monotonic() < give_up_at
-        if self._ever_accepted and time.monotonic() + seconds < closing:
-            time.sleep(seconds)
-            return True
-        return False
+            if self._shelf is not None or not self._attempts.wait() or time.monotonic() > until:
+                return None
 
     def _lose(self, reason: str, count: int) -> None:
         if count:
             self._failures += 1
             self._ledger.drop(self.signal, reason, count)
-
-
-def _count(group: Parts) -> int:
-    return sum(map(len, group))
-
-
-def _split(group: Parts) -> list[Parts]:
-    if len(group) > 1:
-        return [group[: len(group) // 2], group[len(group) // 2 :]]
-    return [[half] for half in group[0].halves()]

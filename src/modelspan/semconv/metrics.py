@@ -94,11 +94,14 @@ DELIVERED: Final = Metric(
 DROPPED: Final = Metric(
     "modelspan.internal.dropped", "counter", "{record}", "Records lost, by reason.", (SIGNAL, REASON)
 )
+STORED: Final = Metric(
+    "modelspan.internal.stored", "updowncounter", "{record}", "Records in the spool on disk.", (SIGNAL,)
+)
 ERRORS: Final = Metric(
     "modelspan.internal.errors", "counter", "{error}", "Faults of modelspan itself, contained.", ()
 )
 
 CORE_METRICS: Final = (
     DURATION, ACTIVE, PREDICTIONS, SCORE, FEATURE_OBSERVATIONS, FEATURE_REFERENCE, FEATURE_MISSING,
-    DRIFT_SCORE, DRIFT_DETECTED, EMITTED, DELIVERED, DROPPED, ERRORS,
+    DRIFT_SCORE, DRIFT_DETECTED, EMITTED, DELIVERED, DROPPED, STORED, ERRORS,
 )  # fmt: skip

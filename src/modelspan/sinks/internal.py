@@ -27,6 +27,8 @@ class InternalMetrics:
             (semconv.ERRORS, self._errors),
         ):
             meter.create_observable_counter(metric.name, [callback], metric.unit, metric.description)
+        stored = semconv.STORED
+        meter.create_observable_up_down_counter(stored.name, [self._stored], stored.unit, stored.description)
 
     def _emitted(self, _options: CallbackOptions) -> Iterable[Observation]:
         return [Observation(count, {semconv.SIGNAL: s}) for s, count in self._ledger.emitted.copy().items()]
@@ -39,6 +41,9 @@ class InternalMetrics:
             Observation(count, {semconv.SIGNAL: signal, semconv.REASON: reason})
             for (signal, reason), count in self._ledger.dropped.copy().items()
         ]
+
+    def _stored(self, _options: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(count, {semconv.SIGNAL: s}) for s, count in self._ledger.stored.copy().items()]
 
     def _errors(self, _options: CallbackOptions) -> Iterable[Observation]:
         return [Observation(fault_count())]

@@ -88,9 +88,25 @@ def _joined(group: Sequence[Records]) -> Records:
     for part in group:
         ends.extend(start + end for end in part.ends)
         start += len(part.body)
-    return Records(group[0].envelope, b"".join([part.body for part in group]), ends)
+    return Records(group[0].envelope, b"".join([part.body for part in group]), tuple(ends))
 
 
 def request(parts: Iterable[Records]) -> bytes:
     """One request of all the records."""
     return b"".join([part.envelope.request(part.body) for part in parts])
+
+
+Parts = list[Records]
+"""What goes into one request."""
+
+
+def count_of(parts: Parts) -> int:
+    """Records in all parts."""
+    return sum(map(len, parts))
+
+
+def split(parts: Parts) -> list[Parts]:
+    """The first and the second half of a request of at least two records."""
+    if len(parts) > 1:
+        return [parts[: len(parts) // 2], parts[len(parts) // 2 :]]
+    return [[half] for half in parts[0].halves()]
