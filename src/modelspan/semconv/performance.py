@@ -108,11 +108,22 @@ EXPECTED_PAIRS: Final = Metric(
     "ml.performance.expected", "counter", "{outcome}", "Expected outcomes by true and predicted class.",
     (*MODEL, OUTCOME_LABEL, PREDICTION_LABEL, OUTCOME_CORRECT),
 )  # fmt: skip
+THRESHOLD_CROSSED: Final = _gauge(
+    "ml.threshold.crossed", "1 while a value lies beyond its threshold, else 0.",
+    (*MODEL, SEGMENT_NAME, SEGMENT_VALUE, THRESHOLD_NAME, PERFORMANCE_METRIC, KPI_NAME), "{state}",
+)  # fmt: skip
+KPI_VALUE: Final = _gauge(
+    "ml.kpi.value", "A user's KPI over the joined rows of a window.",
+    (*MODEL, PERFORMANCE_WINDOW, KPI_NAME, KPI_GROUP), "{value}",
+)  # fmt: skip
+KPI_ERRORS: Final = Metric(
+    "ml.kpi.errors", "counter", "{error}", "A KPI raised, or gave no number.", (KPI_NAME,)
+)
 
 PERFORMANCE_METRICS: Final = (
     PERFORMANCE_SCORE, PERFORMANCE_LOWER, PERFORMANCE_UPPER, ESTIMATE, ESTIMATE_LOWER, ESTIMATE_UPPER,
     ESTIMATE_DOUBTS, PERFORMANCE_SHARE, PERFORMANCE_LAG, PERFORMANCE_ROWS, PERFORMANCE_PAIRS,
-    PERFORMANCE_LOSS, PERFORMANCE_WEIGHT, EXPECTED_PAIRS,
+    PERFORMANCE_LOSS, PERFORMANCE_WEIGHT, EXPECTED_PAIRS, THRESHOLD_CROSSED, KPI_VALUE, KPI_ERRORS,
 )  # fmt: skip
 
 PERFORMANCE_EVENT: Final = Event(
@@ -121,4 +132,10 @@ PERFORMANCE_EVENT: Final = Event(
      PERFORMANCE_OUTCOMES, PERFORMANCE_COVERAGE, PERFORMANCE_SCORE_PREFIX + "*",
      PERFORMANCE_ESTIMATE_PREFIX + "*", PERFORMANCE_DOUBTS),
 )  # fmt: skip
-PERFORMANCE_EVENTS: Final = (PERFORMANCE_EVENT,)
+THRESHOLD_EVENT: Final = Event(
+    "ml.threshold.crossed", "A value crossed its threshold (WARN, ERROR if critical) or is back (INFO).",
+    (*MODEL, SEGMENT_NAME, SEGMENT_VALUE, THRESHOLD_NAME, THRESHOLD_KIND, THRESHOLD_STATE, THRESHOLD_VALUE,
+     THRESHOLD_LOWER, THRESHOLD_UPPER, THRESHOLD_RATE, PERFORMANCE_METRIC, KPI_NAME, PERFORMANCE_START,
+     PERFORMANCE_END),
+)  # fmt: skip
+PERFORMANCE_EVENTS: Final = (PERFORMANCE_EVENT, THRESHOLD_EVENT)
