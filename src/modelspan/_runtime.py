@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelspan import semconv
 from modelspan._lifecycle import run_together, seconds_left
+from modelspan._optional import error_sinks, open_follower, open_recorder, webhook_sender
 from modelspan._providers import Providers
-from modelspan.config import data_folder
 from modelspan.delivery import quiet
 from modelspan.delivery.accounting import Ledger
 from modelspan.delivery.sampling import standard_rule
@@ -47,7 +44,6 @@ if TYPE_CHECKING:
     from modelspan.config import Config
     from modelspan.drift.alarm import AlarmRule
     from modelspan.drift.feature import FeatureReference
-    from modelspan.store.recorder import Recorder
 
 logger = logging.getLogger("modelspan")
 
@@ -62,17 +58,18 @@ class Runtime:
         self._paused: list[threading.Lock] = []
         self.config = config
         self.ledger = Ledger()
-        self.recorder = _recorder(config, self.ledger)
+        self.recorder = open_recorder(config, self.ledger)
         self._providers = Providers(config, self.ledger, given)
         meter = self._providers.meter
-        self._webhooks = _webhook_sender(config)
+        self._webhooks = webhook_sender(config)
         alert = self._webhooks.send if self._webhooks else None
         self._detectors = DetectorSink(self._providers.emit_log, alert)
         self.spans, self.emit_log = self._providers.spans, self._detectors.emit
         self._drift = DriftSink(
             meter, self.emit_log, partial(_alarm_rule, config), alert, also=[self._detectors.observe]
         )
-        self._errors = [sink for sink in (_sentry_sink(config), _rollbar_sink(config)) if sink is not None]
+        self._errors = error_sinks(config)
+        self._follower = open_follower(config, meter, self.emit_log, self.recorder, alert)
         InternalMetrics(meter, self.ledger)
         if self.recorder is not None:
             FeedbackMetrics(meter, self.recorder.store)
@@ -92,6 +89,8 @@ class Runtime:
         self._worker.start()
         if self.recorder is not None:
             self.recorder.start()
+        if self._follower is not None:
+            self._follower.start()
         self._handler.install()
 
     def note_failure(self, call: Call) -> None:
@@ -107,6 +106,8 @@ class Runtime:
         locks = [self._worker.busy, *(box.imports for box in self._providers.boxes)]
         if self._providers.metrics is not None:
             locks.append(self._providers.metrics.imports)
+        if self._follower is not None:
+            locks.append(self._follower.busy)
         if self.recorder is not None:
             locks.append(self.recorder.busy)
         deadline = time.monotonic() + FORK_WAIT_SECONDS
@@ -125,6 +126,8 @@ class Runtime:
             return False
         if self.recorder is not None and not self.recorder.flush(deadline):
             return False
+        if self._follower is not None:
+            self._follower.flush(0.5 * seconds_left(deadline))
         return run_together([*self._flushes(deadline)], deadline)
 
     def settle(self, deadline: float) -> bool:
@@ -138,6 +141,9 @@ class Runtime:
         with guard("reporting drift at the end"):
             self._drift.close()
         if self.recorder is not None:
+            clean = self.recorder.flush(deadline - 0.6 * seconds_left(deadline)) and clean
+            if self._follower is not None:
+                self._follower.close(0.3 * seconds_left(deadline))
             clean = self.recorder.close(deadline - 0.3 * seconds_left(deadline)) and clean
         clean = run_together([*self._closes(deadline)], deadline) and clean
         lost = self.ledger.lost()
@@ -176,6 +182,8 @@ class Runtime:
         ]
         if self.recorder is not None:
             sinks.append(KeySink(self.recorder, self.ledger))
+        if self._follower is not None:
+            sinks.append(self._follower.sink)
         return [*sinks, *self._errors]
 
     def _span_sink(self) -> Any:
@@ -210,41 +218,3 @@ def _alarm_rule(config: Config, columns: Mapping[str, FeatureReference], window_
         smallest_effect=config.drift_smallest_effect,
         window_rows=window_rows,
     )
-
-
-def _sentry_sink(config: Config) -> Any:
-    """A sink for Sentry when a DSN is configured or the application has set up a client, else None."""
-    if not config.sentry_dsn and "sentry_sdk" not in sys.modules:
-        return None
-    from modelspan.sinks import sentry  # noqa: PLC0415 - importing Sentry costs 100 ms, and few want it
-
-    return sentry.SentrySink(config) if sentry.wanted(config) else None
-
-
-def _recorder(config: Config, ledger: Ledger) -> Recorder | None:
-    """What writes predictions and outcomes to a store, when one is configured."""
-    if not config.data and not config.store:
-        return None
-    from modelspan.store.opening import open_recorder  # noqa: PLC0415 - few want SQLite to be loaded
-
-    return open_recorder(config, ledger)
-
-
-def _rollbar_sink(config: Config) -> Any:
-    """A sink for Rollbar when there is a token, else None."""
-    if not config.rollbar_token:
-        return None
-    from modelspan.sinks import rollbar  # noqa: PLC0415 - an extra
-
-    return rollbar.RollbarSink(config)
-
-
-def _webhook_sender(config: Config) -> Any:
-    """A sender of alarms when an address is configured, else None."""
-    if not config.webhook_url:
-        return None
-    from modelspan.delivery.webhooks import WebhookSender  # noqa: PLC0415 - few want it, and it opens a file
-    from modelspan.store.webhooks import WebhookStore  # noqa: PLC0415 - see above
-
-    store = WebhookStore(Path(config.data) if config.data else data_folder(os.environ))
-    return WebhookSender(store, config.webhook_url, config.webhook_secret, private=config.webhook_private)

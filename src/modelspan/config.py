@@ -16,6 +16,7 @@ from modelspan.config_rules import (
     check_names,
     check_rollbar,
     check_store,
+    check_thresholds,
     check_types,
     check_webhook,
 )
@@ -71,6 +72,12 @@ class Config:
     """Folder where spans and logs are kept while the endpoint does not take them; empty: memory only."""
     spool_bytes: int = 256 * 1024 * 1024
     """Size of the spool of each signal, from 1 MiB."""
+    performance_window_seconds: float = 3600.0
+    """Length of a window of prediction time in which performance is measured, 1 to 2592000."""
+    performance_windows: int = 168
+    """Windows of performance that are kept, counted back from the newest, 2 to 10000."""
+    thresholds: str = ""
+    """YAML file of thresholds on performance (docs/performance.md); checked at start."""
     metric_interval_seconds: float = 10.0
     """Time between two metric exports, 0.1 to 3600."""
     tick_seconds: float = 0.2
@@ -102,6 +109,7 @@ class Config:
         check_names(self)
         check_endpoint(self)
         check_webhook(self)
+        check_thresholds(self)
         check_rollbar(self)
         check_store(self)
         check_drift_rule(self)
@@ -148,6 +156,9 @@ ENVIRONMENT = {
     "MODELSPAN_WEBHOOK_SECRET": "webhook_secret",
     "MODELSPAN_WEBHOOK_PRIVATE": "webhook_private",
     "MODELSPAN_DATA": "data",
+    "MODELSPAN_PERFORMANCE_WINDOW_SECONDS": "performance_window_seconds",
+    "MODELSPAN_PERFORMANCE_WINDOWS": "performance_windows",
+    "MODELSPAN_THRESHOLDS": "thresholds",
     "MODELSPAN_STORE": "store",
     "MODELSPAN_JOIN_WINDOW_DAYS": "join_window_days",
     "MODELSPAN_STORE_BYTES": "store_bytes",
@@ -165,6 +176,8 @@ _RANGES = (
     ("spool_bytes", 1024 * 1024, 2**40),
     ("sample_rows", 1, 10_000),
     ("log_rows", 0, 10_000),
+    ("performance_window_seconds", 1.0, 2_592_000.0),
+    ("performance_windows", 2, 10_000),
     ("join_window_days", 1e-6, 3650.0),
     ("store_bytes", 1_000_000, 2**50),
     ("drift_false_alarm_rate", 1e-9, 0.5),

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from modelspan.drift.threshold import parse_threshold
 from modelspan.errors import ConfigError
 from modelspan.signing import decode_secret
+from modelspan.threshold_file import load_thresholds
 
 if TYPE_CHECKING:
     from modelspan.config import Config
@@ -48,6 +49,17 @@ def check_names(config: Config) -> None:
     for name, value in config.headers.items():
         if not isinstance(name, str) or not isinstance(value, str) or not (name + value).isprintable():
             raise ConfigError("headers holds an entry that is not printable text; pass {'name': 'value'}")
+
+
+def check_thresholds(config: Config) -> None:
+    """A file of thresholds is right, and there is a store whose outcomes it can be about."""
+    if not config.thresholds:
+        return
+    if not config.data and not config.store:
+        raise ConfigError(
+            f"thresholds={config.thresholds!r:.200} needs a store of outcomes; set data= to a folder"
+        )
+    load_thresholds(config.thresholds)
 
 
 def check_endpoint(config: Config) -> None:

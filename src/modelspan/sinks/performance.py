@@ -199,8 +199,8 @@ class Follower:
     """Steps a sink at intervals on a thread of its own."""
 
     def __init__(self, sink: PerformanceSink, seconds: float) -> None:
-        self._sink, self._seconds = sink, seconds
-        self._wake, self._stop = threading.Event(), threading.Event()
+        self.sink, self._seconds = sink, seconds
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="modelspan-performance", daemon=True)
         self.busy = threading.Lock()
         """Held during a step; see `Runtime.pause`."""
@@ -215,17 +215,18 @@ class Follower:
             return False
         try:
             with guard("measuring performance"):
-                self._sink.step()
+                self.sink.step()
         finally:
             self.busy.release()
         return True
 
     def close(self, seconds: float) -> None:
-        """Stop after the step that is running."""
+        """One last step, then stop, within `seconds`."""
+        self.flush(seconds / 2)
         self._stop.set()
-        self._wake.set()
-        self._thread.join(max(0.0, seconds))
+        if self._thread.is_alive():
+            self._thread.join(max(0.0, seconds / 2))
 
     def _run(self) -> None:
-        while not self._wake.wait(self._seconds) and not self._stop.is_set():
+        while not self._stop.wait(self._seconds):
             self.flush(self._seconds)
