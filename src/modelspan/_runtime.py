@@ -217,4 +217,5 @@ def _alarm_rule(config: Config, columns: Mapping[str, FeatureReference], window_
         false_alarm_rate=config.drift_false_alarm_rate,
         smallest_effect=config.drift_smallest_effect,
         window_rows=window_rows,
+        look_rows=config.drift_look_rows,
     )

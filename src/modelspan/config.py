@@ -96,6 +96,8 @@ class Config:
     """Probability of any false drift alarm of a model over its whole life in a process, above 0 to 0.5."""
     drift_smallest_effect: float = 0.05
     """Smallest drift worth an alarm, as PSI, 0.001 to 10; a shift by d standard deviations has about d²."""
+    drift_look_rows: int = 50
+    """Rows between two looks for a drift, 1 to 10 million; with daily traffic patterns: a day's."""
     drift_rule: str = ""
     """A fixed threshold instead of the calibrated rule: `psi>0.2`; also ks, kl, js, wasserstein."""
 
@@ -151,6 +153,7 @@ ENVIRONMENT = {
     "MODELSPAN_FLEET_FEATURES": "fleet_features",
     "MODELSPAN_FLEET_LEVELS": "fleet_levels",
     "MODELSPAN_DRIFT_SMALLEST_EFFECT": "drift_smallest_effect",
+    "MODELSPAN_DRIFT_LOOK_ROWS": "drift_look_rows",
     "MODELSPAN_DRIFT_RULE": "drift_rule",
     "MODELSPAN_WEBHOOK_URL": "webhook_url",
     "MODELSPAN_WEBHOOK_SECRET": "webhook_secret",
@@ -184,6 +187,7 @@ _RANGES = (
     ("fleet_features", 0, 1000),
     ("fleet_levels", 1, 100),
     ("drift_smallest_effect", 0.001, 10.0),
+    ("drift_look_rows", 1, 10_000_000),
 )
 
 

@@ -131,7 +131,7 @@ class SequentialDetector:
         *,
         false_alarm_rate: float = 0.01,
         smallest_effect: float = 0.05,
-        look_rows: int = 100,
+        look_rows: int = 50,
     ) -> None:
         if not 0.0 < false_alarm_rate < 1.0:
             raise ValueError(

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from modelspan.drift.feature import Counts, FeatureReference
 
-LOOK_ROWS = 100
-"""New rows that make a look. Smaller looks find a drift little sooner and cost more."""
+LOOK_ROWS = 50
+"""New rows that make a look by default. Smaller looks find a drift little sooner and cost more."""
 
 
 class SequentialRule:
     """Opens at a rate that is bounded over the whole unending stream, however often one looks.
 
-    Every feature has an e-value (`Evidence`), updated each hundred rows; e-BH over the features decides. The
+    Every feature has an e-value (`Evidence`), updated each fifty rows; e-BH over the features decides. The
     probability that any alarm opens before something drifts is at most `false_alarm_rate`, and among the
     features whose alarms are open at a look the expected share of false ones is at most that as well. An
     alarm opens only if the drift is worth knowing: if PSI since its likeliest begin, less what chance gives
@@ -38,6 +38,7 @@ class SequentialRule:
         false_alarm_rate: Probability of any false alarm between starts of the test, in (0, 1).
         smallest_effect: PSI worth knowing, above 0; a shift by d standard deviations is d squared.
         window_rows: Rows of the windows that escalate and close an alarm.
+        look_rows: Rows of a look. What changes within it is no drift: a season's rows where traffic has one.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -52,6 +53,7 @@ class SequentialRule:
         false_alarm_rate: float = 0.01,
         smallest_effect: float = 0.05,
         window_rows: int = 1000,
+        look_rows: int = LOOK_ROWS,
     ) -> None:
         if not 0.0 < false_alarm_rate < 1.0:
             raise ValueError(
@@ -62,9 +64,10 @@ class SequentialRule:
         self._columns = dict(columns)
         self._rate = false_alarm_rate
         self._smallest = smallest_effect
-        self._window_rows = window_rows
+        self._window_rows = max(window_rows, look_rows)
+        self._look_rows = look_rows
         self._evidence = {
-            name: Evidence(column, smallest_effect=smallest_effect, window_rows=window_rows)
+            name: Evidence(column, smallest_effect=smallest_effect, window_rows=max(window_rows, look_rows))
             for name, column in columns.items()
         }
         self._pending = {name: np.zeros_like(column.counts) for name, column in columns.items()}
@@ -79,7 +82,7 @@ class SequentialRule:
     def _look(self, name: str, new: Counts) -> bool:
         """Whether the new rows made a look at a feature without an open alarm."""
         self._pending[name] = self._pending[name] + new
-        if self._pending[name].sum() < LOOK_ROWS:
+        if self._pending[name].sum() < self._look_rows:
             return False
         self._evidence[name].look(self._pending[name])
         self._pending[name] = np.zeros_like(new)

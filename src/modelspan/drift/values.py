@@ -13,7 +13,7 @@ MISSING: Final = "(missing)"
 MAX_LEVEL_CHARACTERS: Final = 100
 """A longer text is no category; it also must not be hashed on every call."""
 _EXACT_INTEGERS: Final = 2.0**53
-_NUMPY_NUMBERS: Final = (np.bool, np.integer, np.floating)
+_NUMPY_NUMBERS: Final = (np.bool_, np.integer, np.floating)
 _NUMPY_TIMES: Final = (np.datetime64, np.timedelta64)
 
 
