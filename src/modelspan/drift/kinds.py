@@ -48,7 +48,7 @@ def _holds(value: object) -> str:
     kind = type(value)
     if issubclass(kind, str | bytes):
         return "text"
-    if issubclass(kind, bool | np.bool):
+    if issubclass(kind, bool | np.bool_):
         return "bool"
     if issubclass(kind, list | tuple | np.ndarray):
         return "vector"

@@ -60,7 +60,7 @@ def level(value: Any) -> str | None:
     if issubclass(kind, bytes):
         start = bytes.__getitem__(value, slice(4 * MAX_LEVEL_CHARACTERS + 4))
         return _bounded(start.decode("utf-8", "replace"))
-    if issubclass(kind, (bool, np.bool)):
+    if issubclass(kind, (bool, np.bool_)):
         return "True" if value else "False"
     return _number_level(value)
 
