@@ -66,6 +66,10 @@ def gauge(values):
     return [(f'ml_drift_detected{{{MODEL}, instance="a", ml_feature_name="age"}}', values)]
 
 
+def coverage(values, extra=""):
+    return [(f'ml_performance_coverage{{{MODEL}, instance="a", ml_performance_window="all"{extra}}}', values)]
+
+
 def dropped(values):
     labels = 'job="api", instance="a", modelspan_signal="spans", modelspan_reason="queue_full"'
     return [(f"modelspan_internal_dropped_total{{{labels}}}", values)]
@@ -126,6 +130,13 @@ CASES = {
         ),
         "a large sample differs by next to nothing": (
             feature([1000 * n for n in REFERENCE], (1050, 2000, 4000, 2000, 950)), 100, 0,
+        ),
+    },
+    "ModelCoverageLow": {
+        "one in a hundred outcomes for hours": (coverage("0.01x200"), 120, 1),
+        "it was low for half an hour": (coverage("0.01x30 0.5x170"), 120, 0),
+        "a segment is low, the whole is not": (
+            [*coverage("0.5x200"), *coverage("0.01x200", ', ml_segment_name="region"')], 120, 0,
         ),
     },
     "ModelspanTelemetryDropped": {

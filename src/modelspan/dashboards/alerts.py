@@ -9,7 +9,7 @@ from modelspan import semconv
 from modelspan.dashboards import budget
 from modelspan.dashboards.alert import Alert
 from modelspan.dashboards.budget import WHO
-from modelspan.dashboards.names import FEATURE, JOB, METHOD, MODEL, REASON, SIGNAL, metric_name
+from modelspan.dashboards.names import FEATURE, JOB, METHOD, MODEL, REASON, SIGNAL, label_name, metric_name
 from modelspan.dashboards.promql import labels
 from modelspan.dashboards.recording import DROPPED, FAULTS, LOG_P, SCORE, interval
 from modelspan.dashboards.yaml_text import to_yaml
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FALSE_ALARMS: Final = 0.01
 """False fleet alarms of a model in a year, at most in expectation, over all features, windows and looks."""
+LEAST_COVERAGE: Final = 0.05
 _YEAR: Final = 31_536_000
 _DRIFT: Final = "modelspan-drift"
 _FEATURE: Final = f"{{{{ $labels.{FEATURE} }}}} of {WHO}"
@@ -38,7 +39,7 @@ _DRIFT_STEPS = (
 
 def all_alerts(plan: Plan) -> list[Alert]:
     """Every alert, in the order of the runbooks."""
-    return [*budget.alerts(plan), _absent(), _drift(), _fleet_drift(plan), _dropped(), _faults()]
+    return [*budget.alerts(plan), _absent(), _drift(), _fleet_drift(plan), _coverage(), _dropped(), _faults()]
 
 
 def files(plan: Plan) -> Files:
@@ -105,6 +106,27 @@ def _fleet_drift(plan: Plan) -> Alert:
         f"{SMALLEST_PSI}, and the p-value is so small that all looks of a year at all features of a model "
         f"give a false alarm with a probability of at most {FALSE_ALARMS:.0%}.",
         steps=_DRIFT_STEPS,
+    )
+
+
+def _coverage() -> Alert:
+    share = metric_name(semconv.PERFORMANCE_SHARE)
+    whole = f'{label_name(semconv.SEGMENT_NAME)}="", {label_name(semconv.PERFORMANCE_WINDOW)}="all"'
+    return Alert(
+        name="ModelCoverageLow",
+        expression=f"max by {labels(MODEL)} ({share}{{{whole}}}) < {LEAST_COVERAGE}",
+        lasts="1h",
+        severity="ticket",
+        summary=f"Outcomes of {WHO} hardly come",
+        description="{{ $value | humanizePercentage }} of the predictions have an outcome.",
+        dashboard="modelspan-performance",
+        means=f"Of all predictions that are kept, less than {LEAST_COVERAGE:.0%} have an outcome, for an "
+        "hour: measures of performance stand on little, and perhaps on a biased part.",
+        steps=(
+            "Open the performance dashboard: is the lag long, so that outcomes are merely still to come?",
+            "Does the job that calls `feedback` run, and does it use the prediction ids of this model?",
+            "If outcomes come for some cases only, by design, watch the estimate, and segments instead.",
+        ),
     )
 
 

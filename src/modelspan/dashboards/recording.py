@@ -22,6 +22,7 @@ from modelspan.dashboards.names import (
     REASON,
     REFERENCE_ID,
     SIGNAL,
+    label_name,
     metric_name,
 )  # fmt: skip
 from modelspan.dashboards.plan import Files, Plan, seconds
@@ -38,6 +39,9 @@ CANCELLED: Final = ("asyncio.exceptions.CancelledError", "KeyboardInterrupt", "S
 ROWS: Final = "modelspan:predictions:increase"
 DROPPED: Final = "modelspan:telemetry_dropped:increase"
 FAULTS: Final = "modelspan:faults:increase"
+OUTCOMES: Final = "modelspan:outcomes:increase"
+LOSSES: Final = "modelspan:losses:increase"
+OUTCOME_WEIGHTS: Final = "modelspan:loss_weights:increase"
 WINDOW: Final = "modelspan:feature_observations:window"
 WINDOW_ROWS: Final = "modelspan:feature_observations:window_rows"
 WINDOW_REFERENCE: Final = "modelspan:feature_reference:window"
@@ -67,6 +71,34 @@ def interval(plan: Plan, window: str) -> int:
     return wanted // step * step
 
 
+_CLASSES = tuple(
+    label_name(a) for a in (semconv.OUTCOME_LABEL, semconv.PREDICTION_LABEL, semconv.OUTCOME_CORRECT)
+)
+_MEASURE = label_name(semconv.PERFORMANCE_METRIC)
+_PERFORMANCE: Final = (
+    (OUTCOMES, semconv.PERFORMANCE_PAIRS, (*MODEL, *_CLASSES)),
+    (LOSSES, semconv.PERFORMANCE_LOSS, (*MODEL, _MEASURE)),
+    (OUTCOME_WEIGHTS, semconv.PERFORMANCE_WEIGHT, (*MODEL, _MEASURE)),
+)
+
+
+def _net(plan: Plan, metric: semconv.Metric, by: tuple[str, ...]) -> str:
+    """What outcomes added, less what corrections took away; of whole models, not of segments."""
+    state = label_name(semconv.OUTCOME_STATE)
+    joined, superseded = (
+        total(
+            counted(
+                metric_name(metric),
+                f'{state}="{value}", {label_name(semconv.SEGMENT_NAME)}=""',
+                plan.step,
+            ),
+            by,
+        )
+        for value in ("joined", "superseded")
+    )
+    return f"({joined} - {superseded})\nor {joined}\nor 0 - {superseded}"
+
+
 def _counts(plan: Plan) -> dict[str, Any]:
     """What was added within the last step, over all replicas.
 
@@ -88,6 +120,7 @@ def _counts(plan: Plan) -> dict[str, Any]:
         _rule(ROWS, added(semconv.PREDICTIONS, MODEL)),
         _rule(DROPPED, added(semconv.DROPPED, (JOB, SIGNAL, REASON))),
         _rule(FAULTS, added(semconv.ERRORS, (JOB,))),
+        *(_rule(record, _net(plan, metric, by)) for record, metric, by in _PERFORMANCE),
     ]
     late = min(_LATE, seconds(plan.step) // 2)
     group: dict[str, Any] = {"name": "modelspan counts", "interval": plan.step}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modelspan.dashboards import alerts, elasticsearch, kibana, provisioning, recording
+from modelspan.dashboards import alerts, elasticsearch, grafana, kibana, provisioning, recording
 from modelspan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from modelspan.dashboards.plan import Plan, Writer
 
 WRITERS: dict[str, tuple[Writer, ...]] = {
-    "grafana": (provisioning.files,),
+    "grafana": (provisioning.files, grafana.files),
     "prometheus": (recording.files, alerts.files),
     "kibana": (kibana.files, elasticsearch.files),
 }
