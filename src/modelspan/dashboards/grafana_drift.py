@@ -12,7 +12,7 @@ from modelspan.dashboards.grafana_scope import CHOSEN, drift_scope, open_alarms
 from modelspan.dashboards.names import BIN, BIN_INDEX, FEATURE, METHOD, NAME, VERSION, metric_name
 from modelspan.dashboards.promql import labels
 from modelspan.dashboards.recording import LOG_P, SCORE, WINDOW, WINDOW_REFERENCE
-from modelspan.drift.reference import SMALLEST_PSI
+from modelspan.drift.compare import SMALLEST_PSI
 from modelspan.drift.values import MISSING
 
 if TYPE_CHECKING:
