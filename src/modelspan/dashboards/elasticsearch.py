@@ -59,7 +59,7 @@ def files(plan: Plan) -> Files:
 def fields(plan: Plan) -> dict[str, dict[str, dict[str, Any]]]:
     """Types of the fields that panels ask for: by signal, then by the object that holds them."""
     features = {
-        semconv.FEATURE_PREFIX + name: _DOUBLE if feature.kind == "numeric" else _KEYWORD
+        semconv.FEATURE_PREFIX + name: _DOUBLE if feature.kind in ("numeric", "integer") else _KEYWORD
         for reference in plan.references
         for name, feature in list(reference.features.items())[:MAX_FEATURES]
     }
