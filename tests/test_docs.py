@@ -13,7 +13,7 @@ from modelspan.cli import app
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "collector/README.md"]
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 USE = """

@@ -224,6 +224,11 @@ def test_the_doctor_tells_a_wrong_token_a_wrong_certificate_and_plain_http_apart
     assert "https" in plain["traces delivery"]["todo"]
 
 
+def test_the_collector_takes_every_signal_by_grpc_too(collector):
+    checks = doctor(f"http://127.0.0.1:{collector.ports['grpc']}", OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+    assert [checks[f"{signal} delivery"]["state"] for signal in ("traces", "logs", "metrics")] == ["ok"] * 3
+
+
 def test_the_doctor_knows_a_wrong_path_and_the_port_of_the_other_protocol(collector):
     path = doctor(f"{collector.url}/otlp")["traces delivery"]
     assert "404" in path["found"]

@@ -18,7 +18,7 @@ modelspan demo                              60 s of traffic, then the page stays
 
 modelspan demo --seconds 20 --exit          a short day that ends by itself
 
-modelspan demo --endpoint http://collector:4318 --exit     into your own Collector
+modelspan demo --endpoint http://127.0.0.1:4318 --exit     into a Collector that runs
 """
 
 

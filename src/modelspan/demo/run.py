@@ -70,7 +70,8 @@ def run(settings: DemoSettings, console: Console) -> None:
     """
     with _backend(settings) as backend:
         console.print(
-            f"Page: {backend.page or 'none, because --endpoint names another backend'}", highlight=False
+            f"Page: {backend.page or f'none of ours; the telemetry goes to {backend.endpoint}'}",
+            highlight=False,
         )
         day = _prepare(settings, backend, console)
         try:
