@@ -244,7 +244,7 @@ def test_the_clock_runs_through_one_day():
     assert phase(DRIFT_FROM) == "drifted"
 
 
-def test_with_nobody_listening_the_summary_says_what_was_lost(tmp_path):
+def test_with_nobody_listening_the_summary_says_what_was_lost_or_still_waits(tmp_path):
     with contextlib.closing(socket.socket()) as unused:
         unused.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -253,6 +253,6 @@ def test_with_nobody_listening_the_summary_says_what_was_lost(tmp_path):
             capture_output=True, text=True, timeout=60, check=False, env=ALONE,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "LOST" in done.stdout
+    assert re.search(r"LOST|[\d,]+ records still wait", done.stdout), done.stdout
     assert "not known: --endpoint names another backend" in done.stdout
     assert "modelspan dropped" in done.stderr
