@@ -26,8 +26,8 @@ CROWD_WAIT_SECONDS = 0.02
 class Sink(Protocol):
     """Turns predictions into one kind of telemetry; knows no other sink.
 
-    One that knows columns has a method `take_block(block)` besides, and is then called with the calls that
-    are in no block.
+    One that knows columns has a method `take_block(block)` besides, which gets the regular calls of a drain;
+    it is called with the others after that.
     """
 
     def __call__(self, predictions: Sequence[Prediction], /) -> None:
@@ -124,11 +124,11 @@ class Worker:
 
 
 def _run(sink: Any, predictions: list[Prediction], blocks: Sequence[Block]) -> None:
+    """Blocks first, where a sink knows them; then every sink once with the rest, also when it is empty."""
     take_block = getattr(sink, "take_block", None)
-    if predictions or not blocks:
-        sink(predictions)
+    if take_block is None:
+        sink([*(each for block in blocks for each in block.predictions), *predictions])
+        return
     for block in blocks:
-        if take_block is not None:
-            take_block(block)
-        else:
-            sink(block.predictions())
+        take_block(block)
+    sink(predictions)

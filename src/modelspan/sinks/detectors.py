@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from modelspan.drift.detectors import Detector
+    from modelspan.pipeline.block import Block
     from modelspan.prediction import Model, Prediction
     from modelspan.sinks.alarms import Alert
 
@@ -78,6 +79,17 @@ class DetectorSink:
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """Feed what is known when a call ends; remember what waits for its outcome."""
+        self._take(predictions)
+        while self._outcomes:
+            with guard("joining feedback for detectors"):
+                self._join(self._outcomes.popleft())
+
+    def take_block(self, block: Block) -> None:
+        """The same of a block, if its function has detectors."""
+        if block.target.detectors:
+            self._take(block.predictions)
+
+    def _take(self, predictions: Sequence[Prediction]) -> None:
         for prediction in predictions:
             detectors = getattr(prediction.target, "detectors", None)
             if not detectors or prediction.failure is not None:
@@ -92,9 +104,6 @@ class DetectorSink:
                         self._feed(prediction, signal, value)
             if watched.keys() & {ERROR, LOSS}:
                 self._remember(prediction)
-        while self._outcomes:
-            with guard("joining feedback for detectors"):
-                self._join(self._outcomes.popleft())
 
     def emit(self, event: LogEvent) -> None:
         """Send a log event; keep a feedback until the predictions of the same drain are known."""

@@ -83,7 +83,7 @@ class FeatureSink:
             return
         with guard("counting features"):
             tracked = self._track(block.model, block.target)
-            tracked.recent.extend(block.predictions(max(0, len(block) - EVIDENCE)))
+            tracked.recent.extend(block.last(EVIDENCE))
             self._add(tracked, {n: c.count(_block_values(n, c, block)) for n, c in tracked.columns.items()})
 
     def _track(self, model: Model, target: Target) -> Tracked:

@@ -50,9 +50,10 @@ class LogSink:
             return
         columns = log_columns(block, self._kinds) if self._add is not None else None
         if columns is None or self._add is None:
-            self([p for p, kept in zip(block.predictions(), block.kept.tolist(), strict=True) if kept])
+            self([p for p, kept in zip(block.predictions, block.kept.tolist(), strict=True) if kept])
         else:
-            self._add(logs.encode(self._around, columns))
+            for records in logs.encode(self._around, columns):
+                self._add(records)
 
     def _events(self, prediction: Prediction) -> Iterator[LogEvent]:
         if prediction.failure:

@@ -59,7 +59,7 @@ class NativeSpanSink:
     def take_block(self, block: Block) -> None:
         """The spans of a block."""
         if not self._is_plain():
-            self._through_sdk(block.predictions())
+            self._through_sdk(block.predictions)
             return
         keep = block.kept & block.sampled(self._rule)
         if keep.any():

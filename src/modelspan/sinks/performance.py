@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from modelspan.performance.measure import Measure
+    from modelspan.pipeline.block import Block
     from modelspan.prediction import Prediction
     from modelspan.sinks.performance_book import Book, Step
 
@@ -59,10 +60,17 @@ class PerformanceSink:
         for target in {
             id(each.target): each.target for each in predictions if each.target is not None
         }.values():
-            estimator = getattr(target.reference, "estimator", None)
-            if estimator is not None:
-                model = target.model
-                self._book.offer(Subject(model.name, model.version, model.variant), estimator)
+            self._learn(target)
+
+    def take_block(self, block: Block) -> None:
+        """Learn of the estimator of a block's function."""
+        self._learn(block.target)
+
+    def _learn(self, target: Any) -> None:
+        estimator = getattr(target.reference, "estimator", None)
+        if estimator is not None:
+            model = target.model
+            self._book.offer(Subject(model.name, model.version, model.variant), estimator)
 
     def step(self) -> None:
         """Take in all that is new, then say what it means."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from modelspan.config import Config
+    from modelspan.pipeline.block import Block
     from modelspan.pipeline.call import Call
     from modelspan.prediction import Failure, Prediction
 
@@ -82,6 +83,9 @@ class RollbarSink:
                 reported = self._theirs.pop(id(failure.exception), None)
                 if reported is None and not failure.cancelled:
                     self._report(prediction, failure, failure.exception)
+
+    def take_block(self, block: Block) -> None:
+        """Nothing: no call of a block has failed."""
 
     def close(self, seconds: float) -> None:
         """Send what waits within `seconds`; say how many could not be."""

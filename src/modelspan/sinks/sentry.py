@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modelspan.config import Config
+    from modelspan.pipeline.block import Block
     from modelspan.pipeline.call import Call
     from modelspan.prediction import Failure, Prediction
 
@@ -54,6 +55,9 @@ class SentrySink:
             if failure is not None and not failure.cancelled and failure.exception is not None:
                 with guard("reporting to Sentry"):
                     self._report(prediction, failure, failure.exception)
+
+    def take_block(self, block: Block) -> None:
+        """Nothing: no call of a block has failed."""
 
     def close(self, seconds: float) -> None:
         """Send what waits within `seconds`; an application's client stays open."""

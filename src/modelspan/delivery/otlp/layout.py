@@ -33,7 +33,7 @@ MAX_TEXT: Final = 256
 MAX_RECORD: Final = 2**14 - 1
 _HEAD: Final = 3
 """Bytes of a tag and a padded length."""
-_HEX: Final = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), np.uint8).reshape(256, 2)
+_HEX: Final = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), np.uint16)
 _FRACTIONS: Final = np.frombuffer(
     "".join(f"{number / 10_000:.4f}" for number in range(10_001)).encode(), np.uint8
 ).reshape(-1, 6)
@@ -50,8 +50,27 @@ Part = bytes | Column
 
 
 def only(column: Column, keep: NDArray[np.bool_]) -> Column:
-    """The cells that `keep` marks."""
-    return Column(column.cells[keep], column.lengths if column.lengths is None else column.lengths[keep])
+    """The cells that `keep` marks; a text column whose cells are then of one length becomes a fixed one."""
+    cells = column.cells[keep]
+    if column.lengths is None:
+        return Column(cells)
+    lengths = column.lengths[keep]
+    if len(lengths) and (lengths == lengths[0]).all():
+        return Column(cells[:, : lengths[0]])
+    return Column(cells, lengths)
+
+
+def of_one_length(columns: Iterable[Column], most: int) -> list[NDArray[np.bool_]]:
+    """Masks of records that agree in the lengths of all columns; none when there are more than `most`.
+
+    Records of one length need no mask of bytes, which is what costs most.
+    """
+    varying = [column.lengths for column in columns if column.lengths is not None]
+    if not varying:
+        return []
+    code = sum(lengths * 257**place for place, lengths in enumerate(varying))
+    kinds = np.unique(code)
+    return [code == kind for kind in kinds] if len(kinds) <= most else []
 
 
 def int64s(values: NDArray[np.int64]) -> Column:
@@ -71,7 +90,7 @@ def doubles(values: NDArray[np.float64]) -> Column:
 
 def hexadecimal(ids: Bytes) -> Column:
     """Ids as text, two characters a byte."""
-    return Column(_HEX[ids].reshape(len(ids), -1))
+    return Column(np.take(_HEX, ids).view(np.uint8))
 
 
 def texts(values: Sequence[str]) -> Column | None:
@@ -103,23 +122,21 @@ def double_attribute(field: int, key: str, values: NDArray[np.float64]) -> list[
 
 def text_attribute(field: int, key: str, column: Column) -> list[Part]:
     """An attribute that is a text of varying length."""
-    assert column.lengths is not None
-    key_bytes = wire.text(1, key)
-    value = [*_enclosed(2, _HEAD, column.lengths), *_enclosed(1, 0, column.lengths), column]
-    return [*_enclosed(field, len(key_bytes) + 2 * _HEAD, column.lengths), key_bytes, *value]
+    key_bytes, lengths = wire.text(1, key), _length(column)
+    value = [*_enclosed(2, _HEAD, lengths), *_enclosed(1, 0, lengths), column]
+    return [*_enclosed(field, len(key_bytes) + 2 * _HEAD, lengths), key_bytes, *value]
 
 
 def text_value(field: int, pieces: Sequence[Part]) -> list[Part]:
-    """An `AnyValue` that is a text made of pieces, which at least one column is among."""
+    """An `AnyValue` that is a text made of pieces."""
     lengths = sum(_length(piece) for piece in pieces)
-    assert isinstance(lengths, np.ndarray)
     return [*_enclosed(field, _HEAD, lengths), *_enclosed(1, 0, lengths), *pieces]
 
 
 def _length(piece: Part) -> Any:
     if isinstance(piece, bytes):
         return len(piece)
-    return np.full(len(piece.cells), piece.cells.shape[1]) if piece.lengths is None else piece.lengths
+    return piece.cells.shape[1] if piece.lengths is None else piece.lengths
 
 
 def flag_attribute(field: int, key: str, values: NDArray[np.bool_]) -> list[Part]:
@@ -139,9 +156,11 @@ def unlike(values: Iterable[bytes]) -> Column:
     return Column(cells, np.count_nonzero(cells, axis=1))
 
 
-def _enclosed(field: int, more: int, lengths: NDArray[np.int64]) -> list[Part]:
-    """Tag and length of a field that holds `more` bytes and a text."""
-    return [wire.tag(field), Column(_padded(lengths + more))]
+def _enclosed(field: int, more: int, lengths: Any) -> list[Part]:
+    """Tag and length of a field that holds `more` bytes and a text, of one length or of several."""
+    if isinstance(lengths, np.ndarray):
+        return [wire.tag(field), Column(_padded(lengths + more))]
+    return [wire.tag(field) + _padded(np.array([lengths + more])).tobytes()]
 
 
 def _padded(lengths: NDArray[np.int64]) -> Bytes:
@@ -160,25 +179,25 @@ def assemble(field: int, count: int, parts: Iterable[Part]) -> tuple[bytes, Sequ
     head, width = len(wire.tag(field)) + 2, sum(widths)
     if width - head > MAX_RECORD:
         raise ValueError(f"a record of {width} bytes is longer than {MAX_RECORD}")
-    matrix, keep = _fill(count, width, whole, widths)
+    matrix, keep, lengths = _fill(count, width, whole, widths)
     if keep is None:
         matrix[:, head - 2 : head] = _padded(np.array([width - head]))
         return matrix.tobytes(), range(width, width * count + 1, width)
-    lengths = keep.sum(axis=1)
     matrix[:, head - 2 : head] = _padded(lengths - head)
     return matrix[keep].tobytes(), np.cumsum(lengths).tolist()
 
 
 def _fill(
     count: int, width: int, parts: Sequence[Part], widths: Sequence[int]
-) -> tuple[Bytes, NDArray[np.bool_] | None]:
-    """The matrix, and a mask of the bytes that are meant when not all are."""
+) -> tuple[Bytes, NDArray[np.bool_] | None, NDArray[np.int64]]:
+    """The matrix; a mask of the bytes that are meant, when not all are; and how many are, by record."""
     template = b"".join(
         part if isinstance(part, bytes) else bytes(w) for part, w in zip(parts, widths, strict=True)
     )
     matrix = np.empty((count, width), np.uint8)
     matrix[:] = np.frombuffer(template, np.uint8)
     keep: NDArray[np.bool_] | None = None
+    lengths = np.full(count, width)
     start = 0
     for part, size in zip(parts, widths, strict=True):
         if isinstance(part, Column):
@@ -186,5 +205,6 @@ def _fill(
             if part.lengths is not None:
                 keep = np.ones((count, width), bool) if keep is None else keep
                 keep[:, start : start + size] = np.arange(size) < part.lengths[:, None]
+                lengths -= size - part.lengths
         start += size
-    return matrix, keep
+    return matrix, keep, lengths

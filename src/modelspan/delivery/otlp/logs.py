@@ -29,7 +29,7 @@ class LogColumns:
     severity: int
     severity_text: str
     body: Sequence[layout.Part]
-    """Pieces of the body; at least one is a column."""
+    """Pieces of the body."""
     attributes: Mapping[str, Any]
     """Those that all have; each gets its prediction id besides."""
     numbers: Sequence[tuple[str, NDArray[np.float64]]] = ()
@@ -59,8 +59,19 @@ class LogColumns:
         )
 
 
-def encode(around: Envelope, logs: LogColumns) -> Records:
+MAX_KINDS: Final = 4
+"""Records are sorted by the lengths of their texts, when these are not more than so many."""
+
+
+def encode(around: Envelope, logs: LogColumns) -> list[Records]:
     """All records of one batch."""
+    texts = [column for _, column in logs.texts]
+    pieces = [piece for piece in logs.body if isinstance(piece, layout.Column)]
+    kinds = layout.of_one_length([*pieces, *texts], MAX_KINDS)
+    return [_encode(around, logs.only(kind)) for kind in kinds] or [_encode(around, logs)]
+
+
+def _encode(around: Envelope, logs: LogColumns) -> Records:
     parts: list[layout.Part] = [wire.tag(1, 1), layout.int64s(logs.time_ns)]
     parts += [wire.number(2, logs.severity) + wire.text(3, logs.severity_text)]
     parts += layout.text_value(5, logs.body)
