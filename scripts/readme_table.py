@@ -58,7 +58,7 @@ def _docstrings() -> dict[str, str]:
 
 
 def _default(field: dataclasses.Field) -> str:
-    if field.default in ("", dataclasses.MISSING):
+    if field.default in ("", (), None, dataclasses.MISSING):
         return ""
     return (
         str(field.default).lower()

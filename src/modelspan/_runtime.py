@@ -7,10 +7,11 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from modelspan import semconv
+from modelspan import redaction, semconv
 from modelspan._lifecycle import run_together, seconds_left
 from modelspan._optional import error_sinks, open_follower, open_recorder, webhook_sender
 from modelspan._providers import Providers
+from modelspan.config_rules import redactor_of
 from modelspan.delivery import quiet
 from modelspan.delivery.accounting import Ledger
 from modelspan.delivery.sampling import standard_rule
@@ -55,6 +56,7 @@ class Runtime:
 
     def __init__(self, config: Config, given: Exporters | None = None) -> None:
         quiet.install()
+        redaction.activate(redactor_of(config))
         self._paused: list[threading.Lock] = []
         self.config = config
         self.ledger = Ledger()

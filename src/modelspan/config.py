@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelspan.config_rules import (
+    bare_address,
     check_drift_rule,
     check_endpoint,
     check_names,
+    check_redaction,
     check_rollbar,
     check_store,
     check_thresholds,
@@ -23,7 +25,7 @@ from modelspan.config_rules import (
 from modelspan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 SAMPLE_ROWS = 256
 
@@ -60,6 +62,18 @@ class Config:
     """`whsec_` and the base64 of 24 to 64 bytes; empty: messages are not signed."""
     webhook_private: bool = False
     """Allow webhooks to addresses that are not public, as inside a company; else they are refused (SSRF)."""
+    redact: bool = True
+    """Mask secrets and personal data in texts and names that leave; numbers of listed features stay."""
+    redact_names: tuple[str, ...] = ()
+    """Further parts of names whose values are masked."""
+    redact_patterns: tuple[str, ...] = ()
+    """Further regular expressions; what they match in a text is masked."""
+    hash_features: tuple[str, ...] = ()
+    """Listed features and annotations whose values leave as a keyed hash (HMAC-SHA-256)."""
+    hash_key: str = field(default="", repr=False)
+    """Key of that hash, 16 characters or more; never shown."""
+    redactor: Callable[[str, Any], Any] | None = None
+    """A rule of your own, run last: name and value in, what may leave out; if it raises, nothing leaves."""
     data: str = ""
     """Folder of what must not be lost; with one, predictions and outcomes are stored (docs/feedback.md)."""
     store: str = field(default="", repr=False)
@@ -114,11 +128,19 @@ class Config:
         check_thresholds(self)
         check_rollbar(self)
         check_store(self)
+        check_redaction(self)
         check_drift_rule(self)
         for name, low, high in _RANGES:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError(f"{name}={value!r} is out of range; choose from {low:g} to {high:g}")
+
+    def __repr__(self) -> str:
+        """The settings without those that are secret; of addresses the host only."""
+        shown = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.repr}
+        for name in ("endpoint", "webhook_url"):
+            shown[name] = bare_address(shown[name])
+        return f"Config({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @classmethod
     def resolve(cls, env: Mapping[str, str], **arguments: Any) -> Config:
@@ -165,6 +187,11 @@ ENVIRONMENT = {
     "MODELSPAN_STORE": "store",
     "MODELSPAN_JOIN_WINDOW_DAYS": "join_window_days",
     "MODELSPAN_STORE_BYTES": "store_bytes",
+    "MODELSPAN_REDACT": "redact",
+    "MODELSPAN_REDACT_NAMES": "redact_names",
+    "MODELSPAN_REDACT_PATTERNS": "redact_patterns",
+    "MODELSPAN_HASH_FEATURES": "hash_features",
+    "MODELSPAN_HASH_KEY": "hash_key",
     "SENTRY_DSN": "sentry_dsn",
     "ROLLBAR_ACCESS_TOKEN": "rollbar_token",
     "MODELSPAN_ROLLBAR_ENDPOINT": "rollbar_endpoint",
@@ -203,6 +230,8 @@ def _parse(variable: str, text: str, kind: type) -> object:
         if text.lower() not in ("0", "1", "false", "true"):
             raise ConfigError(f"{variable}={text!r} is not a switch; set it to true or false")
         return text.lower() in ("1", "true")
+    if kind is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
     try:
         return kind(text)
     except ValueError:

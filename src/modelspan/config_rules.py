@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from modelspan.drift.threshold import parse_threshold
 from modelspan.errors import ConfigError
+from modelspan.redaction import OFF, Redactor
 from modelspan.signing import decode_secret
 from modelspan.threshold_file import load_thresholds
 
@@ -27,6 +28,8 @@ def check_types(config: Config) -> None:
     """Every value has the type of its setting."""
     for f in dataclasses.fields(config):
         value = getattr(config, f.name)
+        if f.default is None and (value is None or callable(value)):
+            continue
         kind = type(f.default) if f.default is not dataclasses.MISSING else Mapping
         fits = isinstance(value, (int, float) if kind is float else kind)
         if not fits or (isinstance(value, bool) and kind is not bool):
@@ -111,6 +114,34 @@ def check_rollbar(config: Config) -> None:
         )
 
 
+def check_redaction(config: Config) -> None:
+    """Names and patterns can be used, and hashes have a key."""
+    for name in ("redact_names", "redact_patterns", "hash_features"):
+        if not all(isinstance(part, str) and part for part in getattr(config, name)):
+            raise ConfigError(f"{name} must hold texts that are not empty; pass ('customer_name', ...)")
+    try:
+        redactor_of(config)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+def redactor_of(config: Config) -> Redactor:
+    """The rules that the settings ask for.
+
+    Raises:
+        ValueError: If a pattern is no regular expression, or a hash has no key.
+    """
+    if not config.redact:
+        return OFF
+    return Redactor(
+        names=config.redact_names,
+        patterns=config.redact_patterns,
+        hashed=config.hash_features,
+        key=config.hash_key.encode(),
+        hook=config.redactor,
+    )
+
+
 def _check_address(name: str, address: str, secret: str) -> None:
     """An address to post to: nothing can be read on the way, and no other kind of server is reached."""
     if not address.isprintable() or " " in address:  # urlsplit() would drop line breaks
@@ -144,6 +175,12 @@ def _is_secret(secret: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def bare_address(address: str) -> str:
+    """An address without what may be secret in it: user, path and query."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else address
 
 
 def _endpoint_rule(endpoint: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from modelspan import redaction
 from modelspan.guard import guard
 from modelspan.pipeline.outputs import Output, interpret
 from modelspan.pipeline.rows import Columns, to_columns
@@ -74,4 +75,5 @@ def _step(output: Snapshot | None, limit: int) -> int:
 def _clean(annotations: Mapping[object, object]) -> dict[str, object]:
     """Annotations as the wire can carry them."""
     cleaned = {clean_text(str(k), 200): clean_value(v) for k, v in annotations.items() if isinstance(k, str)}
-    return {name: value for name, value in cleaned.items() if value is not None}
+    redact = redaction.active.value
+    return {name: redact(name, value) for name, value in cleaned.items() if value is not None}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from modelspan import redaction
 from modelspan.pipeline.rows import to_columns, unpacked
 from modelspan.pipeline.text import clean_text
 
@@ -97,7 +98,7 @@ def _flat(cells: Sequence[Any], task: str, classes: Sequence[str]) -> Output:
 
 def _label(cell: object, classes: Sequence[str]) -> str:
     if isinstance(cell, str):
-        return clean_text(cell, 200)
+        return redaction.active.text(clean_text(cell, 200))
     if isinstance(cell, float) and cell.is_integer():
         cell = int(cell)
     if type(cell) is int and 0 <= cell < len(classes):

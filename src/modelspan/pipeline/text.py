@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from modelspan import redaction
 from modelspan.prediction import Failure
 
 MAX_TEXT: Final = 4096
@@ -21,6 +22,11 @@ _CANCELLED: Final = frozenset(("CancelledError", "KeyboardInterrupt", "SystemExi
 def clean_text(text: str, limit: int = MAX_TEXT) -> str:
     """`text` cut to `limit` characters, lone surrogates replaced, so that it always encodes."""
     return str.__getitem__(text, slice(0, limit)).encode("utf-8", "replace").decode("utf-8")
+
+
+def told_text(text: str) -> str:
+    """A text of the user's that leaves: bounded, valid, and without secrets."""
+    return redaction.active.text(clean_text(text))
 
 
 def clean_value(value: object) -> object | None:
@@ -66,8 +72,8 @@ def describe_failure(error: BaseException) -> Failure:
     ) or kind.__name__ == "CancelledError"
     return Failure(
         type=name,
-        message=clean_text(_message(error)),
-        stacktrace=_stacktrace(error),
+        message=told_text(_message(error)),
+        stacktrace=redaction.active.text(_stacktrace(error)),
         exception=error,
         cancelled=cancelled,
     )

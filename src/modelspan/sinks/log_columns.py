@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelspan import semconv
+from modelspan import redaction, semconv
 from modelspan.delivery.otlp import layout
 from modelspan.delivery.otlp.logs import LogColumns
 from modelspan.pipeline.text import clean_text
@@ -102,7 +102,8 @@ def _features(block: Block, kinds: Any) -> tuple[list[Any], list[Any], list[Any]
     found: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
     for name in block.model.log_features:
         if name in block.features:
-            column = _column(block.features[name])
+            # what comes of a rule for this name may have another type: one by one
+            column = None if redaction.active.touches(name) else _column(name, block.features[name])
             if column is None:
                 return None
             kind, values = column
@@ -112,7 +113,7 @@ def _features(block: Block, kinds: Any) -> tuple[list[Any], list[Any], list[Any]
     return found
 
 
-def _column(values: Sequence[object] | NDArray[Any]) -> tuple[type, Any] | None:
+def _column(name: str, values: Sequence[object] | NDArray[Any]) -> tuple[type, Any] | None:
     if isinstance(values, np.ndarray):
         return (float, values.astype(np.float64)) if values.dtype.kind == "f" else None
     types = set(map(type, values))
@@ -124,6 +125,7 @@ def _column(values: Sequence[object] | NDArray[Any]) -> tuple[type, Any] | None:
     if types == {bool}:
         return bool, np.array(values, bool)
     if types == {str}:
-        column = layout.texts([clean_text(str(value), layout.MAX_TEXT + 1) for value in values])
+        redact = redaction.active.value
+        column = layout.texts([redact(name, clean_text(str(value), layout.MAX_TEXT + 1)) for value in values])
         return (str, column) if column is not None else None
     return None

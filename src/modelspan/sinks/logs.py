@@ -6,7 +6,7 @@ import math
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from modelspan import semconv
+from modelspan import redaction, semconv
 from modelspan.delivery.logs import ERROR, WARN, Emit, LogEvent
 from modelspan.delivery.otlp import logs
 from modelspan.guard import guard
@@ -76,7 +76,7 @@ class LogSink:
         """A feature keeps the kind, number or text, it was first seen in: a backend maps a field once."""
         kept: dict[str, Any] = {}
         for name, raw in row.items():
-            value = clean_value(raw)
+            value = redaction.active.value(name, clean_value(raw))
             plain = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
             if isinstance(plain, (float, str, bool)) and len(self._kinds) < MAX_FEATURES * 16:
                 kind = self._kinds.setdefault((model.name, name), type(plain))

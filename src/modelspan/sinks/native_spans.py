@@ -11,7 +11,7 @@ from opentelemetry.trace import StatusCode, get_current_span
 from modelspan import semconv
 from modelspan.delivery.otlp import records, spans
 from modelspan.guard import guard
-from modelspan.pipeline.text import clean_text, describe_failure
+from modelspan.pipeline.text import describe_failure, told_text
 from modelspan.sinks.spans import clean_attributes
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class NativeSpanSink:
         for name, value in prediction.annotations.items():
             attributes[semconv.ANNOTATION_PREFIX + name] = value
         return spans.OneSpan(
-            name=clean_text(seen.get("name", "")) or semconv.span_name(model.operation, model.name),
+            name=told_text(seen.get("name", "")) or semconv.span_name(model.operation, model.name),
             trace_id=prediction.trace_id,
             span_id=prediction.span_id,
             parent_id=parent.span_id if parent.is_valid else 0,
@@ -116,7 +116,7 @@ class NativeSpanSink:
             status=2 if failure else _STATUS.get(getattr(code, "status_code", code), 0),
             status_text=failure.message
             if failure
-            else clean_text(said or getattr(code, "description", "") or ""),
+            else told_text(said or getattr(code, "description", "") or ""),
         )
 
 
@@ -127,7 +127,7 @@ def _ids(parents: Sequence[Any]) -> Any:
 
 def _events(seen: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any], int]]:
     for name, attributes, time_ns in seen.get("events", ()):
-        yield clean_text(name), clean_attributes(attributes), time_ns
+        yield told_text(name), clean_attributes(attributes), time_ns
     for error, attributes, time_ns in seen.get("exceptions", ()):
         failure = describe_failure(error)
         described = {

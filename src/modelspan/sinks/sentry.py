@@ -10,7 +10,7 @@ import sentry_sdk
 from sentry_sdk.scope import Scope, add_global_event_processor
 from sentry_sdk.utils import event_from_exception
 
-from modelspan import semconv
+from modelspan import redaction, semconv
 from modelspan.guard import guard
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class SentrySink:
             error, client_options=self._client.options, mechanism={"type": _OURS, "handled": False}
         )
         hint[_OURS] = True
+        for value in event.get("exception", {}).get("values", ()):
+            value["value"] = redaction.active.text(str(value.get("value") or ""))
         _describe(
             event, prediction.model.name, prediction.model.version, prediction.trace_id, prediction.span_id
         )

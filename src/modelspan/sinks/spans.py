@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, Status, StatusCode
 
-from modelspan import semconv
+from modelspan import redaction, semconv
 from modelspan.guard import guard
-from modelspan.pipeline.text import clean_text, clean_value
+from modelspan.pipeline.text import clean_text, clean_value, describe_failure, told_text
 from modelspan.sinks.attributes import error_type, outcome_attributes
 
 if TYPE_CHECKING:
@@ -74,20 +74,31 @@ def _replay(span: Span, seen: Mapping[str, Any]) -> None:
     for name, value in clean_attributes(seen.get("span_attributes")).items():
         span.set_attribute(name, value)
     for name, attributes, time_ns in seen.get("events", ()):
-        span.add_event(clean_text(name), clean_attributes(attributes), time_ns)
+        span.add_event(told_text(name), clean_attributes(attributes), time_ns)
     for context, attributes in seen.get("links", ()):
         span.add_link(context, clean_attributes(attributes))
     for exception, attributes, time_ns in seen.get("exceptions", ()):
-        span.record_exception(exception, clean_attributes(attributes), time_ns)
+        failure = describe_failure(exception)
+        described = {
+            semconv.EXCEPTION_MESSAGE: failure.message,
+            semconv.EXCEPTION_STACKTRACE: failure.stacktrace,
+        }
+        span.record_exception(exception, {**described, **clean_attributes(attributes)}, time_ns)
     if "status" in seen:
-        span.set_status(*seen["status"])
+        code, said = seen["status"]
+        description = said or getattr(code, "description", None)
+        code = getattr(code, "status_code", code)
+        span.set_status(Status(code, description and told_text(description)))
     if "name" in seen:
-        span.update_name(clean_text(seen["name"]))
+        span.update_name(told_text(seen["name"]))
 
 
 def clean_attributes(attributes: Any) -> dict[str, Any]:
-    """Attributes that cannot spoil the batch that they travel in."""
+    """Attributes that cannot spoil the batch that they travel in, and tell no secret."""
     cleaned = {
         name: clean_value(value) for name, value in dict(attributes or {}).items() if isinstance(name, str)
     }
-    return {clean_text(name, 200): value for name, value in cleaned.items() if value is not None}
+    redact = redaction.active.value
+    return {
+        clean_text(name, 200): redact(name, value) for name, value in cleaned.items() if value is not None
+    }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from opentelemetry.trace import get_current_span
 
+from modelspan import redaction
 from modelspan.delivery.logs import Emit, LogEvent, severity_of
 from modelspan.pipeline.text import clean_text
 
@@ -54,4 +56,6 @@ class StandardLogHandler(logging.Handler):
         except Exception:
             self.handleError(record)
             return
-        self._queue.put(lambda: self._emit(event), _COST, "logs")
+        self._queue.put(
+            lambda: self._emit(replace(event, body=redaction.active.text(str(event.body)))), _COST, "logs"
+        )
