@@ -74,6 +74,10 @@ class Client:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return call(f"{self.otlp}/v1/{signal}", "POST", body, {"Content-Type": content_type, **named})
 
+    def tell(self, body, headers):
+        """Outcomes by HTTP."""
+        return call(f"{self.page}/api/feedback", "POST", body, headers)
+
     def post_gzip(self, signal, body, content_type=PROTOBUF):
         return self.post(signal, gzip.compress(body), content_type, Content_Encoding="gzip")
 

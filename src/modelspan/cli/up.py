@@ -43,6 +43,12 @@ def up(
     data: Annotated[
         Path | None, typer.Option(help="Folder of the database.", envvar="MODELSPAN_DATA")
     ] = None,
+    store: Annotated[
+        str,
+        typer.Option(
+            help="postgresql://… of the outcome store, else files in --data.", envvar="MODELSPAN_STORE"
+        ),
+    ] = "",
     keep_days: Annotated[float, typer.Option(help="Delete records older than this.")] = 7.0,
     max_size: Annotated[str, typer.Option(help="Delete the oldest records beyond this size.")] = "2GiB",
     allow_remote: Annotated[
@@ -65,7 +71,7 @@ def up(
             require_loopback(host)
         config = BackendConfig(
             data=data or data_folder(os.environ), host=host, port=port, otlp_port=otlp_port, token=token,
-            keep_days=keep_days, max_bytes=parse_size(max_size),
+            store=store, keep_days=keep_days, max_bytes=parse_size(max_size),
         )  # fmt: skip
         run(Backend(config), token=token)
     except ConfigError as error:

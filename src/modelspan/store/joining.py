@@ -7,6 +7,7 @@ a date is the newest when it arrives, and a duplicate if it repeats the current 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from modelspan.store.rows import (
@@ -170,15 +171,20 @@ def fit(known: Known, facts: ModelFacts, outcome: Outcome) -> tuple[str | None, 
         return None, None, "wrong_type"
     if not facts.classes or label in facts.classes:
         return label, None, ""
-    position = int(label) if label.isascii() and label.isdigit() and len(label) < 6 else len(facts.classes)
-    if position < len(facts.classes):
+    number = _number(label)
+    position = int(number) if number is not None and number.is_integer() else -1
+    if 0 <= position < len(facts.classes):
         return facts.classes[position], None, ""
     return None, None, "unknown_class"
 
 
 def _number(label: str) -> float | None:
-    """A label that is a whole number, as a value: integers are taken for classes until the kind is known."""
-    return float(label) if label.removeprefix("-").isdigit() and label.isascii() and len(label) < 20 else None
+    """A label that is a number: in a file all are text until the kind of the prediction is known."""
+    try:
+        number = float(label)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _whole(value: float) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from flask import Flask, Response
 
 from modelspan._version import __version__
 from modelspan.errors import ConfigError
+from modelspan.store.opening import open_store
 from modelspan.viewer.api import answer, build_api
+from modelspan.viewer.feedback_api import build_feedback
 from modelspan.viewer.listener import Listener, bind
 from modelspan.viewer.page import build_page
 from modelspan.viewer.queries import Queries
@@ -22,6 +25,8 @@ from modelspan.viewer.storage import MAX_WAITING, Writer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from modelspan.store.outcomes import OutcomeStore
 
 _RECEIVER_THREADS = MAX_WAITING + 8
 """More than may wait for the writer: the rest say 503 at once instead of hanging."""
@@ -39,6 +44,8 @@ class BackendConfig:
     """0 takes a free one."""
     port: int = 8050
     """0 takes a free one."""
+    store: str = ""
+    """postgresql://… of the outcome store; empty: files in `data`."""
     token: str = ""
     """Needed by every request when set; at least 16 characters."""
     keep_days: float = 7.0
@@ -65,6 +72,8 @@ class Backend:
         self._counts = Counts()
         self._started = time.monotonic()
         self._opened = ExitStack()
+        self._lock = threading.Lock()
+        self._store: OutcomeStore | None = None
 
     def start(self) -> None:
         """Take the ports, open the database, answer requests.
@@ -85,6 +94,7 @@ class Backend:
         keep = Keep(days=config.keep_days, max_bytes=config.max_bytes)
         self._writer = opened.enter_context(closing(Writer(config.data, keep)))
         self._queries = opened.enter_context(closing(Queries(self._writer.path)))
+        opened.callback(self._close_store)
         page_app = self._page_app()
         self._receiver = opened.enter_context(
             closing(Listener(self._receiver_app(), otlp, _RECEIVER_THREADS))
@@ -123,6 +133,18 @@ class Backend:
             }
         )
 
+    def _outcomes(self) -> OutcomeStore:
+        """The outcome store, opened when first asked for."""
+        with self._lock:
+            if self._store is None:
+                self._store = open_store(data=self._config.data, url=self._config.store)
+            return self._store
+
+    def _close_store(self) -> None:
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
+
     def _receiver_app(self) -> Flask:
         receiver = self._opened.enter_context(closing(Receiver(self._writer, self._counts)))
         app = build_receiver(receiver, self.health)
@@ -133,6 +155,7 @@ class Backend:
         app = Flask("modelspan.page", static_folder=None)
         protect(app, self._access)
         app.register_blueprint(build_api(self._queries, self.health))
+        app.register_blueprint(build_feedback(self._outcomes, self._writer))
         build_page(app, self._queries)
         return app
 
