@@ -63,11 +63,7 @@ def test_every_file_that_a_service_reads_is_in_the_repository():
     mounts = [volume for service in SERVICES.values() for volume in service.get("volumes", [])]
     read = {mount.split(":")[0] for mount in mounts if mount.startswith("./")}
     assert read >= {"./collector", "./collector/prometheus", "./collector/jaeger.yml"}
-    made_by_hand = {
-        "./secrets/alertmanager",
-        "./collector/alertmanager.yml",
-        "./collector/grafana/dashboards",
-    }
+    made_by_hand = {"./secrets/alertmanager"}
     assert not [path for path in read - made_by_hand if not (ROOT / path).exists()]
 
 

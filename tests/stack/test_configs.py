@@ -10,6 +10,7 @@ import pytest
 import yaml
 from stack_servers import Collector
 from stack_servers.arrivals import wait_for
+from stack_servers.server import free_port
 
 FOLDER = Path(__file__).parents[2] / "collector"
 COMPLETE = {
@@ -77,6 +78,33 @@ def test_at_its_start_the_collector_names_the_variable_that_is_not_set(otelcol):
     assert done.returncode == 1
     for name in ("SENTRY_OTLP_URL", "SENTRY_PUBLIC_KEY"):
         assert f'"{name}"' in done.stderr
+
+
+def test_a_wrong_address_of_a_backend_stands_in_the_log_with_its_exporter_and_the_reason(serve):
+    collector = serve(
+        Collector(
+            env={
+                "PROMETHEUS_URL": "prometheus:9090",
+                "JAEGER_URL": f"http://127.0.0.1:{free_port()}",
+                "ELASTICSEARCH_URL": "nonsense",
+                "BATCH_TIMEOUT": "100ms",
+            }
+        )
+    )
+    doctor(collector.url)
+    for exporter, reason in (
+        ("otlp_http/prometheus", "unsupported protocol scheme"),
+        ("otlp_http/jaeger", "connection refused"),
+        ("otlp_http/elasticsearch", "unsupported protocol scheme"),
+    ):
+        wait_for(
+            lambda exporter=exporter, reason=reason: [
+                line
+                for line in collector.log.read_text().splitlines()
+                if exporter in line and "Exporting failed" in line and reason in line
+            ],
+            f"{exporter}: {reason}",
+        )
 
 
 def contrib_of(config):

@@ -50,3 +50,9 @@ def test_every_file_and_variable_that_the_page_names_exists():
     known = (ROOT / ".env.example").read_text() + (ROOT / "collector/README.md").read_text()
     for name in re.findall(r"`([A-Z]+_[A-Z_]+)", PAGE):
         assert name in known or name.startswith(("OTEL_", "SENTRY_DSN")), name
+
+
+def test_every_test_that_the_table_of_arrows_names_exists():
+    named = re.findall(r"`(?:tests/stack/)?(test_\w+\.py)`", (ROOT / "collector/README.md").read_text())
+    assert len(set(named)) >= 6
+    assert not [name for name in named if not (ROOT / "tests/stack" / name).exists()]
