@@ -22,7 +22,10 @@ def get(server, path, **parameters):
 
 def query(server, expression):
     """Labels and value of each series of an instant query."""
-    found = get(server, "query", query=expression)["result"]
+    answer = get(server, "query", query=expression)
+    if answer["resultType"] == "scalar":
+        return [({}, float(answer["result"][1]))]
+    found = answer["result"]
     return [(series["metric"], float(series["value"][1])) for series in found]
 
 

@@ -10,6 +10,7 @@ from modelspan.dashboards import budget
 from modelspan.dashboards.alert import Alert
 from modelspan.dashboards.budget import WHO
 from modelspan.dashboards.names import FEATURE, JOB, METHOD, MODEL, REASON, SIGNAL, label_name, metric_name
+from modelspan.dashboards.plan import seconds
 from modelspan.dashboards.promql import labels
 from modelspan.dashboards.recording import DROPPED, FAULTS, LOG_P, SCORE, interval
 from modelspan.dashboards.yaml_text import to_yaml
@@ -97,7 +98,7 @@ def _fleet_drift(plan: Plan) -> Alert:
     return Alert(
         name="ModelFleetDrift",
         expression=f"{psi}\n  and ignoring ({METHOD}) {limit}",
-        keeps="5m",
+        keeps=f"{5 * seconds(plan.step)}s",
         severity="ticket",
         summary=f"Drift over all replicas: {_FEATURE}",
         description="PSI {{ $value | humanize }} over the last {{ $labels.window }}.",

@@ -87,7 +87,7 @@ def _now(plan: Plan) -> list[Panel]:
         stat(
             "Running",
             "Calls running now, over all replicas.",
-            Query(expr=f"sum({metric_name(semconv.ACTIVE)}{{{CHOSEN}}})"),
+            Query(expr=f"sum({metric_name(semconv.ACTIVE)}{{{CHOSEN}}}) or vector(0)"),
         ),
         open_alarms(),
     ]
