@@ -21,13 +21,17 @@ _servers_watched: set[str] = set()
 
 
 def watch_exit(at_exit: Hook) -> None:
-    """Run `at_exit` when this process ends: the interpreter's exit, or a `multiprocessing` child's."""
+    """Run `at_exit` when this process ends: the interpreter, a `multiprocessing` child, a Celery worker."""
     if not _exit_watched:
         atexit.register(at_exit)
     multiprocessing = sys.modules.get("multiprocessing.util")
     if multiprocessing is not None and os.getpid() not in _exit_watched:
         # such a child ends by os._exit and runs its own finalizers instead of atexit
         multiprocessing.Finalize(None, at_exit, exitpriority=10)
+    celery = sys.modules.get("celery.signals")
+    if celery is not None and os.getpid() not in _exit_watched:
+        # Celery's workers end by os._exit too, after this signal
+        celery.worker_process_shutdown.connect(lambda **_: at_exit(), weak=False)
     _exit_watched.add(os.getpid())
 
 

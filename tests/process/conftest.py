@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -69,16 +70,25 @@ class Program:
         )
         return done, time.monotonic() - began
 
-    def start(self, *command):
+    def start(self, *command, **streams):
         """Start `command` (default: the program) and go on."""
         return subprocess.Popen(
             command or [sys.executable, self.path],
             env=self.env,
             cwd=self.path.parent,
+            **streams,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+
+@pytest.fixture
+def free_port():
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 @pytest.fixture
