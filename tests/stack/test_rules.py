@@ -197,6 +197,37 @@ def test_an_alert_fires_when_it_should_and_only_then(promtool, tmp_path, alert):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+COUNTERS = {
+    # what happens to a process: (its counter each minute, what it counted in all)
+    "it counted before its first export": ("40+10x5", 90),
+    "it restarts and keeps its instance id": ("10+10x9 10+10x9", 200),
+    "it was silent for half an hour": ("10 20 _x30 300", 300),
+    "it ends": ("10+10x5", 60),
+}
+
+
+@pytest.mark.parametrize("what", COUNTERS)
+def test_increments_add_up_to_what_was_counted(promtool, tmp_path, what):
+    values, counted = COUNTERS[what]
+    series = f'ml_inference_predictions_total{{{MODEL}, instance="a"}}'
+    expression = "sum(sum_over_time(modelspan:predictions:increase[50m]))"
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(yaml.safe_dump({"groups": groups_for("none")}))
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": series, "values": values}],
+        "promql_expr_test": [
+            {"expr": expression, "eval_time": "45m", "exp_samples": [{"labels": "{}", "value": counted}]}
+        ],
+    }
+    document = {"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": [test]}
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(document))
+    done = subprocess.run(
+        [promtool, "test", "rules", tmp_path / "test.yaml"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_alert_leads_to_its_section_of_the_runbooks():
     written = (ROOT / "docs" / "runbooks.md").read_text()
     for panel, alert in enumerate(all_alerts(Plan()), 1):

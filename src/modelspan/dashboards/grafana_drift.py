@@ -57,6 +57,7 @@ def _alarms() -> list[Panel]:
         "mergeValues": True, "showValue": "never", "rowHeight": 0.9,
         "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
     }  # fmt: skip
+    words = {"0": {"text": "calm", "color": "green"}, "1": {"text": "alarm", "color": "red"}}
     return [
         open_alarms(),
         stat(
@@ -74,6 +75,7 @@ def _alarms() -> list[Panel]:
             width=16,
             height=10,
             custom={"fillOpacity": 80, "lineWidth": 0},
+            mappings=[{"type": "value", "options": words}],
         ),
     ]
 

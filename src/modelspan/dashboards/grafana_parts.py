@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SOURCE: Final = {"type": "prometheus", "uid": PROMETHEUS}
 WIDTH: Final = 24
 PER_SECOND: Final = "suffix:/s"
+_BY_LIMITS: Final = ("stat", "state-timeline")
 _GREEN, _YELLOW, _RED = "green", "yellow", "red"
 
 
@@ -65,6 +66,8 @@ class Panel:
     minimum: float | None = None
     maximum: float | None = None
     transformations: Sequence[dict[str, Any]] = ()
+    mappings: Sequence[dict[str, Any]] = ()
+    """Words in place of values."""
     repeat: str = ""
     width: int = 12
     height: int = 8
@@ -78,6 +81,8 @@ class Panel:
             "unit": self.unit,
             "thresholds": {"mode": "absolute", "steps": steps},
             "custom": self.custom,
+            "color": {"mode": "thresholds" if self.kind in _BY_LIMITS else "palette-classic"},
+            "mappings": list(self.mappings),
             "noValue": "no data",
             **{name: value for name, value in bounds.items() if value is not None},
         }
