@@ -72,6 +72,15 @@ def test_the_drifted_features_come_first_and_only_they_alarm(day):
     assert {each["feature"] for each in backend.ask("/api/alerts")["alerts"]} <= {*DRIFTED, "score"}
 
 
+def test_every_outcome_that_became_known_joined_its_prediction_in_the_store(day):
+    done, backend = day
+    told = number(re.search(r"outcomes +([\d,]+) became known", done.stdout)[1])
+    states = backend.ask("/api/feedback")["states"]
+    assert states["outcome.joined"] == told
+    assert states["prediction.pending"] > 0  # not every credit is ever settled
+    assert not [name for name, count in states.items() if count and "rejected" in name]
+
+
 def test_the_counts_of_the_summary_are_those_of_the_backend(day):
     done, backend = day
     rows, calls = map(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import modelspan
+from modelspan.config import data_folder
 from modelspan.demo import scoring
 from modelspan.demo.backend import Backend, local_backend
 from modelspan.demo.display import Running, Tally
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 LOG_FEATURES = ("credit_amount", "purpose", "duration_months", "checking_account")
+SEGMENTS = ("purpose",)
 WINDOW = 400
 """Rows of a drift window: small, so that a day of 20 s holds several on each side of the change."""
 ROOM = 100
@@ -120,6 +123,7 @@ def _prepare(settings: DemoSettings, backend: Backend, console: Console) -> Day:
         endpoint=backend.endpoint,
         metric_interval_seconds=1.0,
         capture_logs="WARNING",
+        data=_data(settings),
     )
     monitored = modelspan.monitor(
         model=scoring.MODEL,
@@ -129,6 +133,7 @@ def _prepare(settings: DemoSettings, backend: Backend, console: Console) -> Day:
         reference=scoring.reference(pipeline, halves.held_out),
         log_features=LOG_FEATURES,
         drift_window=WINDOW,
+        segments=SEGMENTS,
     )
     service = scoring.CreditService(pipeline, seed=settings.seed)
     return Day(
@@ -137,6 +142,13 @@ def _prepare(settings: DemoSettings, backend: Backend, console: Console) -> Day:
         tally=Tally(day_seconds=settings.seconds),
         backend=backend,
     )
+
+
+def _data(settings: DemoSettings) -> str:
+    """Folder of the outcome store: the one of our backend, so that its page and its API know it too."""
+    if settings.data is None and settings.endpoint:
+        return os.environ.get("MODELSPAN_DATA", "")
+    return str(settings.data or os.environ.get("MODELSPAN_DATA") or data_folder(os.environ))
 
 
 def _serve(day: Day, console: Console) -> None:
