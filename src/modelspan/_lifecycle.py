@@ -114,8 +114,10 @@ def run_together(jobs: Sequence[Callable[[], Any]], deadline: float) -> bool:
             with guard("flushing"):
                 results.append(job() is not False)
 
-        threads.append(threading.Thread(target=run, name="modelspan-flush", daemon=True))
-        threads[-1].start()
+        thread = threading.Thread(target=run, name="modelspan-flush", daemon=True)
+        with guard("starting a thread for a flush"):  # a process at its limits has none left
+            thread.start()
+            threads.append(thread)
     for thread in threads:
         thread.join(seconds_left(deadline) + 0.1)
     return len(results) == len(jobs) and all(results)

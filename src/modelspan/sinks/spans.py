@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from modelspan.prediction import Model, Prediction
 
 
+_ROUTING = ("data_stream.", "elasticsearch.")
+"""Attributes by which the Collector's Elasticsearch exporter chooses an index: not for user code to set."""
+
+
 class SpanSink:
     """Makes the spans through the tracer in use: its sampler, limits and processors apply."""
 
@@ -100,5 +104,7 @@ def clean_attributes(attributes: Any) -> dict[str, Any]:
     }
     redact = redaction.active.value
     return {
-        clean_text(name, 200): redact(name, value) for name, value in cleaned.items() if value is not None
+        clean_text(name, 200): redact(name, value)
+        for name, value in cleaned.items()
+        if value is not None and not name.startswith(_ROUTING)
     }
