@@ -35,6 +35,10 @@ class SetupError(Exception):
     """What is wrong and what to do."""
 
 
+class RefusedError(SetupError):
+    """The credentials do not do."""
+
+
 class Client:
     """One of the two servers."""
 
@@ -60,10 +64,12 @@ class Client:
             if refused.code == 404:
                 return None
             said = refused.read(2000).decode(errors="replace")
-            way_out = "; check ELASTIC_API_KEY or ELASTIC_PASSWORD" if refused.code in (401, 403) else ""
-            raise SetupError(
-                f"{self.name} answered {refused.code} to {method} {path}{way_out}: {said}"
-            ) from None
+            if refused.code in (401, 403):
+                raise RefusedError(
+                    f"{self.name} answered {refused.code} to {method} {path}; check ELASTIC_API_KEY, "
+                    f"or ELASTIC_USER and ELASTIC_PASSWORD: {said}"
+                ) from None
+            raise SetupError(f"{self.name} answered {refused.code} to {method} {path}: {said}") from None
 
     def wait(self, path: str, seconds: float) -> Any:
         """The answer, once it gives one.
@@ -75,10 +81,9 @@ class Client:
         while True:
             try:
                 return self.call("GET", path)
+            except RefusedError:
+                raise
             except (OSError, SetupError) as reason:
-                refused = isinstance(reason, SetupError) and "answered 5" not in str(reason)
-                if refused:
-                    raise
                 if time.monotonic() > deadline:
                     raise SetupError(
                         f"{self.name} at {self.url} did not start in {seconds:g} s: {reason}"

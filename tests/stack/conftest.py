@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from elastic import client, documents, indexed, made  # noqa: F401 - fixtures
+from elastic import client, documents, indexed, made, requests  # noqa: F401 - fixtures
 from stack_servers import (
     Alertmanager,
     Bugsink,
@@ -16,6 +16,7 @@ from stack_servers import (
     OtlpSink,
     Prometheus,
     StackError,
+    jruby,
 )
 
 
@@ -120,6 +121,15 @@ def compose():
     """The command `docker compose`, as a list."""
     try:
         return Compose.command()
+    except StackError as error:
+        missing(error)
+
+
+@pytest.fixture(scope="session")
+def ruby():
+    """The command of JRuby, as a list."""
+    try:
+        return jruby.command()
     except StackError as error:
         missing(error)
 

@@ -76,8 +76,8 @@ def run_setup(elasticsearch, made, **env):
 
 
 @pytest.fixture(scope="session")
-def documents(made):
-    """What a real process sent by OTLP, as `(action, document)`; of metrics the last, whole, collection."""
+def requests(made):
+    """What a real process sent by OTLP, as `(path, message)`; of metrics the last, whole, collection."""
     sink = OtlpSink()
     thread = threading.Thread(target=sink.serve_forever, daemon=True)
     thread.start()
@@ -87,13 +87,15 @@ def documents(made):
     sink.server_close()
     thread.join()
     assert done.returncode == 0, done.stderr
-    requests = [each for each in sink.requests if each.path != "/v1/metrics"]
-    requests.append([each for each in sink.requests if each.path == "/v1/metrics"][-1])
-    converted = []
-    for request in requests:
-        message, convert = CONVERTERS[request.path]
-        converted += convert(message.FromString(request.body))
-    return converted
+    kept = [each for each in sink.requests if each.path != "/v1/metrics"]
+    kept.append([each for each in sink.requests if each.path == "/v1/metrics"][-1])
+    return [(each.path, CONVERTERS[each.path][0].FromString(each.body)) for each in kept]
+
+
+@pytest.fixture(scope="session")
+def documents(requests):
+    """The same as `(action, document)`."""
+    return [pair for path, message in requests for pair in CONVERTERS[path][1](message)]
 
 
 def bulk(client, pairs):
