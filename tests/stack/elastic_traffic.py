@@ -15,8 +15,8 @@ OUTCOMES = ["bad"] * 4 + ["good"] * 6
 
 
 def build(path):
-    """A reference of 1,000 rows: ages 20 to 69, half of them for cars."""
-    rows = {"age": [20.0 + i % 50 for i in range(1000)], "purpose": ["car", "house"] * 500}
+    """A reference of 1,000 rows: ages 20.5 to 69.5, half of them for cars."""
+    rows = {"age": [20.5 + i % 50 for i in range(1000)], "purpose": ["car", "house"] * 500}
     modelspan.Reference.build(
         rows, score=[i % 10 / 10 for i in range(1000)], model="credit-risk", version="1.4.2"
     ).save(path)

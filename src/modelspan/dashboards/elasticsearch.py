@@ -16,11 +16,12 @@ from modelspan import semconv
 
 if TYPE_CHECKING:
     from modelspan.dashboards.plan import Files, Plan
+    from modelspan.drift.reference import Reference
 
 RETENTION: Final = "30d"
 SIGNALS: Final = ("logs", "traces", "metrics")
 MAX_FEATURES: Final = 20
-"""Features of a model that panels name: as many as have series of their own."""
+"""Logged features of a model that panels name."""
 
 _KEYWORD: Final = {"type": "keyword", "ignore_above": 1024}
 _DOUBLE: Final = {"type": "double", "ignore_malformed": True}
@@ -58,15 +59,20 @@ def files(plan: Plan) -> Files:
 
 def fields(plan: Plan) -> dict[str, dict[str, dict[str, Any]]]:
     """Types of the fields that panels ask for: by signal, then by the object that holds them."""
-    features = {
-        semconv.FEATURE_PREFIX + name: _DOUBLE if feature.kind in ("numeric", "integer") else _KEYWORD
-        for reference in plan.references
-        for name, feature in list(reference.features.items())[:MAX_FEATURES]
-    }
+    features = {name: kind for each in plan.references for name, kind in feature_fields(each).items()}
     return {
         "logs": {"attributes": {**_LOGS, **features}},
         "traces": {"attributes": dict(_TRACES)},
         "metrics": {"attributes": dict(_METRICS), "metrics": {each.name: _COUNT for each in _COUNTERS}},
+    }
+
+
+def feature_fields(reference: Reference) -> dict[str, dict[str, Any]]:
+    """The fields of a model's logged features; several features may be read from one column."""
+    columns = {each.column: each.kind for each in reference.features.values() if each.kind != "embedding"}
+    return {
+        semconv.FEATURE_PREFIX + name: _DOUBLE if kind in ("numeric", "integer") else _KEYWORD
+        for name, kind in list(columns.items())[:MAX_FEATURES]
     }
 
 

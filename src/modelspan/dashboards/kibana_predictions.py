@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modelspan import semconv as s
-from modelspan.dashboards.elasticsearch import DRIFT_PSI, MAX_FEATURES
+from modelspan.dashboards.elasticsearch import DRIFT_PSI, feature_fields
 from modelspan.dashboards.esql import (
     LOGS,
     METRICS,
@@ -20,11 +20,12 @@ from modelspan.dashboards.esql import (
     table,
     text,
 )
-from modelspan.sinks.features import SCORE_NAME
+from modelspan.sinks.bin_series import MAX_SERIES, Limits, choose
+from modelspan.sinks.features import PREDICTION_NAME, SCORE_NAME
 
 if TYPE_CHECKING:
-    from modelspan.drift.feature import FeatureReference
     from modelspan.drift.reference import Reference
+    from modelspan.sinks.bin_series import BinSeries
 
 _ROWS = s.PREDICTIONS.name
 _PREDICTIONS = (LOGS, f"WHERE event_name == {text(s.PREDICTION_EVENT.name)}")
@@ -126,26 +127,28 @@ def _latest() -> Panel:
 
 
 def _model(reference: Reference) -> list[Panel]:
-    """Every feature's bins against the reference, and the latest rows with the features' values."""
-    columns = list(reference.features.items())
+    """The bins of all that has series, with the reference's, and the latest rows with their values."""
+    columns = dict(reference.features)
     if reference.score is not None:
-        columns.append((SCORE_NAME, reference.score))
-    bins = [_bins(reference, name, feature) for name, feature in columns[:MAX_FEATURES]]
-    return [*bins, _values(reference)]
+        columns[SCORE_NAME] = reference.score
+    if reference.prediction is not None:
+        columns[PREDICTION_NAME] = reference.prediction
+    series = choose(columns, SCORE_NAME, Limits(), MAX_SERIES)
+    return [*(_bins(reference, name, each) for name, each in series.items()), _values(reference)]
 
 
-def _bins(reference: Reference, name: str, feature: FeatureReference) -> Panel:
-    total = max(1, int(feature.counts.sum()))
-    shares = zip(feature.labels, feature.counts.tolist(), strict=True)
+def _bins(reference: Reference, name: str, series: BinSeries) -> Panel:
+    total = max(1, int(series.counts.sum()))
+    shares = zip(series.labels, series.counts.tolist(), strict=True)
     percent = ", ".join(f"{s.FEATURE_BIN} == {text(b)}, {100 * count / total:.3f}" for b, count in shares)
-    order = ", ".join(f"{s.FEATURE_BIN} == {text(b)}, {i}" for i, b in enumerate(feature.labels))
+    order = ", ".join(f"{s.FEATURE_BIN} == {text(b)}, {i}" for i, b in enumerate(series.labels))
     rows = s.FEATURE_OBSERVATIONS.name
     where = f"{_of(reference)} AND {s.FEATURE_NAME} == {text(name)} AND {rows} IS NOT NULL"
     query = pipe(
         METRICS,
         f"WHERE {where}",
         f"STATS rows = SUM({rows}) BY {s.FEATURE_BIN}",
-        f"EVAL reference_percent = CASE({percent}, 0.0), position = CASE({order}, {len(feature.labels)})",
+        f"EVAL reference_percent = CASE({percent}, 0.0), position = CASE({order}, {len(series.labels)})",
         "SORT position",
         f"KEEP {s.FEATURE_BIN}, rows, reference_percent",
     )
@@ -157,10 +160,9 @@ def _bins(reference: Reference, name: str, feature: FeatureReference) -> Panel:
 
 
 def _values(reference: Reference) -> Panel:
-    features = list(reference.features.items())[:MAX_FEATURES]
     named: list[tuple[str, Type]] = [
-        (s.FEATURE_PREFIX + name, "number" if feature.kind == "numeric" else "string")
-        for name, feature in features
+        (name, "number" if mapping["type"] == "double" else "string")
+        for name, mapping in feature_fields(reference).items()
     ]
     columns: list[tuple[str, Type]] = [
         ("@timestamp", "date"), ("trace_id", "string"), (s.PREDICTION_LABEL, "string"),
