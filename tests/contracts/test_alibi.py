@@ -1,8 +1,10 @@
 """Real detectors of alibi-detect through the adapter.
 
 It asks for numpy below 2, so it has an environment of its own: `ALIBI=1 ./test` makes it and runs this file
-there; elsewhere the file is skipped. MMD needs PyTorch besides, 3 GB that are installed by hand.
+there; elsewhere the file is skipped. MMD needs PyTorch besides: `pip install torch` there.
 """
+
+import warnings
 
 import numpy as np
 import pytest
@@ -10,8 +12,10 @@ import pytest
 import modelspan
 from modelspan.drift.detectors import AlibiDetector, Detector, as_detector
 
-cd = pytest.importorskip("alibi_detect.cd", reason="alibi-detect lives in an environment of its own")
-pytestmark = pytest.mark.filterwarnings("ignore")  # its own imports warn
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # its imports use what PyTorch and others will remove
+    cd = pytest.importorskip("alibi_detect.cd", reason="alibi-detect lives in an environment of its own")
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def rows(seed, count, shift=0.0):

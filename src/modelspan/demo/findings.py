@@ -29,7 +29,8 @@ def alarms(backend: Backend, since: float) -> list[dict[str, Any]] | None:
     found = backend.ask("/api/logs", event=semconv.DRIFT_EVENT.name, model=MODEL, limit="1000")
     if found is None:
         return None
-    opened = [e for e in found["logs"] if e["severity_number"] >= _WARN and e["time"] >= since]
+    later = [e for e in found["logs"] if e["severity_number"] >= _WARN and e["time"] >= since]
+    opened = [e for e in later if e["attributes"].get(semconv.DRIFT_STATE, "open") == "open"]
     return sorted(opened, key=lambda event: float(event["time"]))
 
 
