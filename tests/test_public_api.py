@@ -13,8 +13,8 @@ DESIGNED = {
     "kpi", "monitor", "shutdown", "testing",
 }  # fmt: skip
 NOW = {
-    "Config", "Prediction", "Reference", "configure", "current_prediction", "feedback", "flush", "monitor",
-    "shutdown", "testing",
+    "Config", "Prediction", "Reference", "configure", "current_prediction", "feedback", "flush", "kpi",
+    "monitor", "shutdown", "testing",
 }  # fmt: skip
 
 WATCH = """

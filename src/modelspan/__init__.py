@@ -11,6 +11,7 @@ from modelspan._setup import configure, flush, shutdown
 from modelspan._version import __version__ as __version__
 from modelspan.config import Config
 from modelspan.drift.reference import Reference
+from modelspan.kpis import kpi
 from modelspan.pipeline.call import current_prediction
 from modelspan.prediction import Prediction
 
@@ -22,6 +23,7 @@ __all__ = [
     "current_prediction",
     "feedback",
     "flush",
+    "kpi",
     "monitor",
     "shutdown",
     "testing",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,14 +74,16 @@ def open_follower(
     """
     if recorder is None:
         return None
-    from modelspan.sinks import performance, performance_book, thresholds  # noqa: PLC0415 - few want it
+    from modelspan.sinks import kpis, performance, performance_book, thresholds  # noqa: PLC0415 - few want it
     from modelspan.threshold_file import load_thresholds  # noqa: PLC0415 - as above
 
     store = recorder.store
     book = performance_book.Book(store, config.performance_window_seconds, config.performance_windows)
-    listeners: list[Any] = []
+    computed = kpis.KpiSink(meter, store)
+    listeners: list[Any] = [computed]
     if config.thresholds:
         rules = load_thresholds(config.thresholds)
-        listeners.append(thresholds.ThresholdSink(meter, emit, store, rules, alert=alert))
+        value = partial(computed.value, seconds=book.seconds)
+        listeners.append(thresholds.ThresholdSink(meter, emit, store, rules, alert=alert, kpi=value))
     sink = performance.PerformanceSink(meter, emit, book, listeners)
     return performance.Follower(sink, config.metric_interval_seconds)
