@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import modelspan
@@ -30,6 +31,9 @@ WINDOW = 400
 """Rows of a drift window: small, so that a day of 20 s holds several on each side of the change."""
 ROOM = 100
 """Rows that chance may leave the traffic behind its plan before calls grow."""
+SEGMENTS = ("housing",)
+WINDOWS = 20
+"""Windows of performance in the day."""
 MIN_SECONDS = 5.0
 _STAY_PAUSE = 0.5
 _POLL_SECONDS = 1.0
@@ -71,12 +75,12 @@ def run(settings: DemoSettings, console: Console) -> None:
     Raises:
         BackendError: If `modelspan up` does not start, for example because a port is taken.
     """
-    with _backend(settings) as backend:
+    with _backend(settings) as backend, TemporaryDirectory(prefix="modelspan-demo-") as outcomes:
         console.print(
             f"Page: {backend.page or f'none of ours; the telemetry goes to {backend.endpoint}'}",
             highlight=False,
         )
-        day = _prepare(settings, backend, console)
+        day = _prepare(settings, backend, console, outcomes)
         try:
             _serve(day, console)
             day.tally.ended = time.monotonic()
@@ -108,7 +112,7 @@ class Day:
     backend: Backend
 
 
-def _prepare(settings: DemoSettings, backend: Backend, console: Console) -> Day:
+def _prepare(settings: DemoSettings, backend: Backend, console: Console, outcomes: str) -> Day:
     halves = scoring.split(scoring.load(), settings.seed)
     pipeline = scoring.train(halves.train)
     console.print(
@@ -122,6 +126,8 @@ def _prepare(settings: DemoSettings, backend: Backend, console: Console) -> Day:
         environment="demo",
         endpoint=backend.endpoint,
         metric_interval_seconds=1.0,
+        data=outcomes,
+        performance_window_seconds=max(1.0, settings.seconds / WINDOWS),
         capture_logs="WARNING",
         data=_data(settings),
     )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Method = Literal["none", "isotonic", "platt"]
 _CLIP: Final = 1e-6
 _SPLITS: Final = 10
+_MANY: Final = 1000
+"""With fewer rows isotonic regression follows their noise (Niculescu-Mizil and Caruana 2005, ICML, 625)."""
 _BINS: Final = 10
 _SEPARATED: Final = 0.999
 
@@ -42,7 +44,7 @@ class Calibration:
             scores: Shape (rows,), in [0, 1].
             positive: Shape (rows,), 1 where the positive class came true, else 0.
             method: `isotonic`, `platt`, `none`, or `auto`: isotonic if it lowers the calibration error of
-                rows it has not seen, else none.
+                rows it has not seen, else none; below 1,000 rows Platt.
 
         Raises:
             ConfigError: If scikit-learn is missing, the method is unknown, or a score is no probability.
@@ -53,6 +55,8 @@ class Calibration:
         if not (scores.size and scores.min() >= 0 and scores.max() <= 1):  # NaN fails as well
             raise ConfigError("scores of the reference must be probabilities from 0 to 1, at least one")
         if method == "auto":
+            if len(scores) < _MANY:
+                return _platt(scores, positive)  # of two numbers, so it follows no noise
             return _isotonic(scores, positive) if _gains(scores, positive) else cls()
         made = {"isotonic": _isotonic, "platt": _platt, "none": lambda *_: cls()}
         if method not in made:
@@ -121,7 +125,7 @@ def _platt(scores: Array, positive: Array) -> Calibration:
 
 
 def _gains(scores: Array, positive: Array) -> bool:
-    """Whether isotonic calibration lowers the calibration error of held-out rows."""
+    """Whether calibration lowers the calibration error of held-out rows."""
     if (
         np.unique(positive).size < 2
         or np.unique(scores).size < 2

@@ -175,8 +175,10 @@ def _doubts(table: Array, truth: Array, method: str) -> tuple[str, ...]:
     for scores, outcome in zip(table, truth, strict=True):
         if rows < 4:
             continue
-        held = Calibration.fit(scores[odd], outcome[odd], method)(scores[even])
-        error = measure(Bins.of(held, outcome[even], np.ones(int(even.sum()))))
+        held = np.empty(rows)
+        for fitted, rest in ((odd, even), (even, odd)):
+            held[rest] = Calibration.fit(scores[fitted], outcome[fitted], method)(scores[rest])
+        error = measure(Bins.of(held, outcome, np.ones(rows)))
         if error is not None and error.lower is not None and error.lower > WORST_CALIBRATION:
             found.append(
                 f"scores are not calibrated even after {method}: error {error.value:.2f} on held-out rows"

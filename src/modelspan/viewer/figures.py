@@ -1,9 +1,8 @@
 """Plotly figures from the dictionaries of `Queries`: the page, notebooks and reports share them.
 
-Pure functions: a dictionary in, a `plotly.graph_objects.Figure` out, nothing read or fetched. An empty
-dictionary gives an empty figure with its axes. Colours are Okabe and Ito's (2008), which people of every
-colour vision tell apart; grey is always the reference, blue the current window, vermilion an alarm or error.
-Times on axes are UTC. Names from telemetry are escaped, because Plotly reads a subset of HTML in any text.
+Pure functions: a dictionary in, a figure out, nothing read; an empty one gives empty axes. Colours are Okabe
+and Ito's (2008), which people of every colour vision tell apart; grey is always the reference, blue the
+current window, vermilion an alarm or error. Times are UTC. Names are escaped: Plotly reads HTML.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ def traffic(answer: Mapping[str, Any]) -> go.Figure:
     buckets = answer["buckets"]
     good = [each["calls"] - each["errors"] for each in buckets]
     failed = [each["errors"] for each in buckets]
-    figure = go.Figure(layout=_layout(y_title=f"calls per {_width(buckets)}" if buckets else "calls"))
+    figure = go.Figure(layout=layout(y_title=f"calls per {_width(buckets)}" if buckets else "calls"))
     for name, values, colour in (("answered", good, CURRENT), ("failed", failed, ALARM)):
         figure.add_bar(
             x=_times(buckets), y=values, name=name, marker={"color": colour, "line": {"width": 0}},
@@ -77,7 +76,7 @@ def latency(answer: Mapping[str, Any]) -> go.Figure:
     Args:
         answer: What `Queries.traffic` gave.
     """
-    figure = go.Figure(layout=_layout(y_title="latency (ms)"))
+    figure = go.Figure(layout=layout(y_title="latency (ms)"))
     for name, colour, dash in _PERCENTILES:
         figure.add_scatter(
             x=_times(answer["buckets"]), y=[each[f"{name}_ms"] for each in answer["buckets"]], name=name,
@@ -96,7 +95,7 @@ def histograms(feature: Mapping[str, Any]) -> go.Figure:
         feature: One entry of `Queries.drift`'s `features`, or its `score`. An empty sample is all zeros.
     """
     labels, flat, share = [escape(label) for label in feature["bins"]], is_flat(feature), "share of rows"
-    figure = go.Figure(layout=_layout(x_title=share if flat else "bin", y_title="" if flat else share))
+    figure = go.Figure(layout=layout(x_title=share if flat else "bin", y_title="" if flat else share))
     for name, colour in (("reference", REFERENCE), ("current", CURRENT)):
         counts = feature[f"{name}_counts"]
         place, shares = ("%{y}", "%{x:.1%}") if flat else ("%{x}", "%{y:.1%}")
@@ -124,7 +123,7 @@ def psi_history(feature: Mapping[str, Any]) -> go.Figure:
         feature: One entry of `Queries.drift`'s `features`, or its `score`.
     """
     history = feature["history"]
-    figure = go.Figure(layout=_layout(y_title="PSI (nats)"))
+    figure = go.Figure(layout=layout(y_title="PSI (nats)"))
     figure.add_scatter(
         x=_times(history), y=[each["psi"] for each in history], mode="lines+markers", showlegend=False,
         line={"color": CURRENT, "width": 2}, marker={"size": 6}, hovertemplate="PSI %{y:.3f}<extra></extra>",
@@ -145,7 +144,7 @@ def performance(answer: Mapping[str, Any]) -> go.Figure:
     """
     windows = answer["windows"]
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.06)
-    figure.update_layout(_layout(x_title=""), hovermode="x unified")
+    figure.update_layout(layout(x_title=""), hovermode="x unified")
     middles = _instants([(each["start"] + each["end"]) / 2 for each in windows])
     for key in metric_names(answer):
         figure.add_trace(_metric_line(key, middles, windows), row=1, col=1)
@@ -174,7 +173,7 @@ def confusion(answer: Mapping[str, Any]) -> go.Figure:
     """
     labels = [escape(label) for label in answer["labels"]]
     matrix = answer["matrix"]
-    figure = go.Figure(layout=_layout(x_title="predicted class", y_title="true class"))
+    figure = go.Figure(layout=layout(x_title="predicted class", y_title="true class"))
     figure.add_heatmap(
         z=[_shares(row) for row in matrix], x=labels, y=labels, text=matrix, texttemplate="%{text:,}",
         colorscale=[[0, "#ffffff"], [1, SKY]], zmin=0, zmax=1, showscale=False,
@@ -235,7 +234,8 @@ def _instants(moments: Sequence[float]) -> list[datetime]:
     return [datetime.fromtimestamp(each, UTC) for each in moments]
 
 
-def _layout(*, x_title: str = "time (UTC)", y_title: str = "") -> dict[str, Any]:
+def layout(*, x_title: str = "time (UTC)", y_title: str = "") -> dict[str, Any]:
+    """What all figures share."""
     axis = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False, "fixedrange": True, "automargin": True}
     return {
         "font": {"family": FONT, "size": 12, "color": INK},

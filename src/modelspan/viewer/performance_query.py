@@ -9,7 +9,9 @@ import numpy as np
 from modelspan import semconv
 from modelspan.outcome import JoinedRow
 from modelspan.performance.sums import Options, Sums, positive_class
+from modelspan.viewer.curves import curves
 from modelspan.viewer.drift_query import latest
+from modelspan.viewer.performance_reports import estimates, segments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +52,9 @@ def performance(database: Database, model: str | None, version: str | None, wind
         "positive": options.positive,
         "confusion": _confusion(sums),
         "windows": _windows(rows, options, windows),
+        "curves": curves(sums),
+        "estimates": estimates(database, model, version),
+        "segments": segments(database, model, version),
     }
 
 

@@ -16,6 +16,7 @@ from modelspan.viewer import (
     metrics_query,
     models_query,
     performance_query,
+    performance_reports,
     traces_query,
 )
 
@@ -117,8 +118,10 @@ class Queries:
         return drift_query.drift(self._database, model, version)
 
     def alerts(self, model: str | None = None) -> dict[str, Any]:
-        """Drift alarms, open ones and closed ones, the last opened first."""
-        return alarm_query.alerts(self._database, model)
+        """Drift and threshold alerts, open ones and closed ones, the last opened first."""
+        found = alarm_query.alerts(self._database, model)["alerts"]
+        found += performance_reports.crossings(self._database, model)
+        return {"alerts": sorted(found, key=lambda each: float(each["opened"]), reverse=True)}
 
     def performance(
         self, model: str | None = None, windows: int = 24, version: str | None = None

@@ -60,7 +60,7 @@ def _row(alert: Mapping[str, Any], now: float) -> list[parts.Node]:
 
 def _what(alert: Mapping[str, Any]) -> parts.Node:
     tone: parts.Tone = "alarm" if alert["state"] == "open" else "quiet"
-    word = "critical drift" if alert["severity"] == "critical" else alert["kind"]
+    word = f"critical {alert['kind']}" if alert["severity"] == "critical" else alert["kind"]
     return html.Span([html.Strong(text.plain(alert["feature"])), " ", parts.badge(word, tone)])
 
 
@@ -73,6 +73,8 @@ def _said(alert: Mapping[str, Any]) -> str:
 
 def _evidence(alert: Mapping[str, Any]) -> parts.Node:
     feature, version = alert["feature"], alert["version"]
+    if alert["kind"] == "threshold":
+        return parts.link("performance", "models", alert["model"], "performance", version=version)
     drift = parts.link("both histograms", "models", alert["model"], "drift", feature=feature, version=version)
     ids = [text.plain(each) for each in alert["trace_ids"][:_EXAMPLES]]
     traces = [parts.link(each[:_ID_SHOWN], "traces", each) for each in ids]

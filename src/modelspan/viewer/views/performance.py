@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dash import html
 
-from modelspan.viewer import figures
+from modelspan.viewer import curves, figures
 from modelspan.viewer.views import frame, parts, text
 
 if TYPE_CHECKING:
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 _NAMES: Final = {
     "accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "roc_auc": "ROC AUC",
-    "mae": "MAE", "rmse": "RMSE", "r2": "R²",
+    "pr_auc": "PR AUC", "mcc": "MCC", "balanced_accuracy": "balanced accuracy", "f1_macro": "macro F1",
+    "brier": "Brier score", "log_loss": "log loss", "calibration_error": "calibration error",
+    "mae": "MAE", "rmse": "RMSE", "mape": "MAPE", "r2": "R²",
 }  # fmt: skip
+_SEGMENT_MEASURES: Final = ("accuracy", "precision", "recall", "roc_auc", "f1_macro", "mae", "rmse")
 _OF_POSITIVE: Final = ("precision", "recall", "f1")
 _IN_TARGET_UNIT: Final = ("mae", "rmse")
 _MOST_CLASSES: Final = 12
@@ -33,9 +36,10 @@ def render(request: Request) -> parts.Node:
     choice = frame.version_choice(request, answer["version"])
     top = [frame.heading(model, above="model", beside=choice), frame.model_tabs(request.route, "Performance")]
     if not answer["outcomes"]:
-        return html.Div([*top, _nothing(answer)])
+        return html.Div([*top, _nothing(answer), *_estimated(answer), *_segments(answer)])
     numbers = parts.live("numbers", _coverage(answer), _overall(answer))
-    return html.Div([*top, numbers, *_charts(answer)])
+    more = [*_charts(answer), *_estimated(answer), *_curves(answer), *_segments(answer)]
+    return html.Div([*top, numbers, *more])
 
 
 def _nothing(answer: Mapping[str, Any]) -> parts.Node:
@@ -58,14 +62,85 @@ def _coverage(answer: Mapping[str, Any]) -> parts.Node:
 
 
 def _overall(answer: Mapping[str, Any]) -> parts.Node:
-    coverage = f"coverage {text.share(answer['coverage'])}"
-    of_class = f"class {text.plain(answer['positive'])}, {coverage}"
-    return parts.tiles([
-        (_NAMES[key], text.number(value) if key in _IN_TARGET_UNIT else text.fixed(value),
-         of_class if key in _OF_POSITIVE and answer["positive"] is not None else coverage)
-        for key, value in answer["overall"].items()
-        if key in _NAMES and value is not None
-    ])  # fmt: skip
+    """Each measure with its 95 % interval."""
+    of_class = f"class {text.plain(answer['positive'])}, " if answer["positive"] is not None else ""
+    tiles = []
+    for key, name in _NAMES.items():
+        value = answer["overall"].get(key)
+        if value is None:
+            continue
+        write = text.number if key in _IN_TARGET_UNIT else text.fixed
+        interval = answer["overall"]["intervals"].get(key)
+        said = (
+            f"95 %: {write(interval[0])} to {write(interval[1])}" if interval else "too few for an interval"
+        )
+        tiles.append((name, write(value), (of_class if key in _OF_POSITIVE else "") + said))
+    return parts.tiles(tiles)
+
+
+def _estimated(answer: Mapping[str, Any]) -> list[parts.Node]:
+    """Estimated against realised, for the measure that says most, with the doubts of the newest window."""
+    windows = answer["estimates"]
+    metric = next((m for m in ("roc_auc", "accuracy") if any(m in w["estimated"] for w in windows)), None)
+    if metric is None:
+        return []
+    note = "estimated from calibrated scores before outcomes come; it can't see a change of what scores mean"
+    chart = parts.chart("Estimated and realised", curves.estimated(windows, metric), height=320, note=note)
+    doubts = windows[-1]["doubts"]
+    if not doubts:
+        return [chart]
+    words = [html.Li(text.plain(each)) for each in doubts]
+    return [chart, parts.card("Don't trust the estimate", parts.live("doubts", html.Ul(words)))]
+
+
+def _curves(answer: Mapping[str, Any]) -> list[parts.Node]:
+    points = answer["curves"]
+    if points is None:
+        return []
+    charts = [
+        parts.chart("ROC", curves.roc(points), height=300),
+        parts.chart("Precision and recall", curves.precision_recall(points), height=300),
+        parts.chart("Calibration", curves.calibration(points), height=300),
+    ]
+    return [html.Div(charts, className="triple")]
+
+
+def _segments(answer: Mapping[str, Any]) -> list[parts.Node]:
+    """Values of segments, and after them the gaps between them."""
+    entries = answer["segments"]
+    if not entries:
+        return []
+    names = [m for m in _SEGMENT_MEASURES if any(m in each["measures"] for each in entries if each["value"])]
+    rows = [
+        [
+            parts.stack(html.Strong(text.plain(each["value"])), parts.muted(each["segment"])),
+            text.share(each.get("coverage")),
+            *(_with_interval(each["measures"].get(name)) for name in names),
+        ]
+        for each in entries
+        if each["value"]
+    ]
+    table = parts.table(
+        ["segment", "coverage#", *(f"{_NAMES[name]}#" for name in names)], rows, kind="segments"
+    )
+    gaps = [
+        (
+            name.replace("_", " "),
+            text.fixed(measure.get("value")),
+            f"between values of {text.plain(each['segment'])}",
+        )
+        for each in entries
+        if not each["value"]
+        for name, measure in sorted(each["measures"].items())
+    ]
+    return [parts.card("Segments", parts.live("segments", table, parts.tiles(gaps) if gaps else None))]
+
+
+def _with_interval(measure: Mapping[str, float] | None) -> parts.Node:
+    if measure is None:
+        return text.ABSENT
+    bounds = f"{text.fixed(measure.get('lower'))} to {text.fixed(measure.get('upper'))}"
+    return parts.stack(text.fixed(measure.get("value")), parts.muted(bounds) if "lower" in measure else None)
 
 
 def _charts(answer: Mapping[str, Any]) -> list[parts.Node]:
