@@ -7,7 +7,6 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import modelspan
@@ -75,12 +74,12 @@ def run(settings: DemoSettings, console: Console) -> None:
     Raises:
         BackendError: If `modelspan up` does not start, for example because a port is taken.
     """
-    with _backend(settings) as backend, TemporaryDirectory(prefix="modelspan-demo-") as outcomes:
+    with _backend(settings) as backend:
         console.print(
             f"Page: {backend.page or f'none of ours; the telemetry goes to {backend.endpoint}'}",
             highlight=False,
         )
-        day = _prepare(settings, backend, console, outcomes)
+        day = _prepare(settings, backend, console)
         try:
             _serve(day, console)
             day.tally.ended = time.monotonic()
@@ -112,7 +111,7 @@ class Day:
     backend: Backend
 
 
-def _prepare(settings: DemoSettings, backend: Backend, console: Console, outcomes: str) -> Day:
+def _prepare(settings: DemoSettings, backend: Backend, console: Console) -> Day:
     halves = scoring.split(scoring.load(), settings.seed)
     pipeline = scoring.train(halves.train)
     console.print(
@@ -126,7 +125,6 @@ def _prepare(settings: DemoSettings, backend: Backend, console: Console, outcome
         environment="demo",
         endpoint=backend.endpoint,
         metric_interval_seconds=1.0,
-        data=outcomes,
         performance_window_seconds=max(1.0, settings.seconds / WINDOWS),
         capture_logs="WARNING",
         data=_data(settings),
