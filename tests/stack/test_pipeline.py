@@ -19,13 +19,18 @@ from stack_servers.arrivals import wait_for
 from modelspan import semconv
 from modelspan.demo.scoring import MODEL
 
+HERE = "pipeline"
+"""Namespace of this file's traffic: other tests send to the same servers."""
+LABELS = f'job=~"{HERE}/.*",ml_model_name="{MODEL}"'
+
 
 @pytest.fixture(scope="module")
 def demo(collector):
     """What the demo itself counted: rows, calls, failed calls."""
     done = subprocess.run(
         [sys.executable, "-m", "modelspan", "demo", "--seconds", "6", "--exit", "--endpoint", collector.url],
-        capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "COLUMNS": "200"},
+        capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "COLUMNS": "200", "OTEL_RESOURCE_ATTRIBUTES": f"service.namespace={HERE}"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows, calls = re.search(r"([\d,]+) rows in ([\d,]+) calls", done.stdout).groups()
@@ -47,14 +52,14 @@ def value(prometheus, promql):
     return float(found[0]["value"][1]) if found else None
 
 
-DURATIONS = f'ml_inference_duration_seconds_count{{ml_model_name="{MODEL}"'
-SPANS = f'traces_span_metrics_calls_total{{span_name=~".* {MODEL}"'
+DURATIONS = f"ml_inference_duration_seconds_count{{{LABELS}"
+SPANS = f'traces_span_metrics_calls_total{{job=~"{HERE}/.*",span_name=~".* {MODEL}"'
 
 
 @pytest.mark.parametrize(
     ("promql", "counted"),
     [
-        (f'sum(ml_inference_predictions_total{{ml_model_name="{MODEL}"}})', "rows"),
+        (f"sum(ml_inference_predictions_total{{{LABELS}}})", "rows"),
         (f"sum({DURATIONS}}})", "calls"),
         (f'sum({DURATIONS},error_type!=""}})', "errors"),
         (f"sum({SPANS}}})", "calls"),
@@ -66,7 +71,7 @@ def test_prometheus_counts_what_was_sent(demo, prometheus, promql, counted):
 
 
 def test_every_exemplar_of_the_duration_leads_to_a_trace_that_exists(demo, prometheus, sink):
-    name = "ml_inference_duration_seconds_bucket"
+    name = f"ml_inference_duration_seconds_bucket{{{LABELS}}}"
     wait_for(
         lambda: len(arrivals.spans(sink, "/jaeger/v1/traces")) >= demo["calls"], "all spans are at Jaeger"
     )

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from stack_servers import Collector
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/production.md").read_text()
@@ -24,8 +25,15 @@ def checkout(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def collector(serve, sink):
+    """One of its own: other tests count what comes to theirs."""
+    names = ("PROMETHEUS_URL", "JAEGER_URL", "ELASTICSEARCH_URL")
+    return serve(Collector(env=dict.fromkeys(names, f"{sink.url}/page")))
+
+
 def test_every_line_of_the_page_does_what_it_says(checkout, collector, compose):
-    """In one shell, with the test's Collector in the place of the one that Docker would start."""
+    """In one shell, with a Collector in the place of the one that Docker would start."""
     assert len(LINES) >= 8
     script = "\n".join(["set -eux", *LINES]).replace("http://127.0.0.1:4318", collector.url)
     if compose != ["docker", "compose"]:
