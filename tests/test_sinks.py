@@ -129,7 +129,8 @@ def test_spans_say_that_a_drift_alarm_is_open_so_that_sampling_keeps_them(teleme
 
 def test_a_report_carries_both_histograms(telemetry, reference):
     predict = watched(reference, drift_window=N)
-    for row in rows(np.random.default_rng(4)):
+    rng = np.random.default_rng(4)
+    for row in [*rows(rng), *rows(rng)[: N // 10]]:  # several drains may leave the last pane unfinished
         predict(row)
     reports = {e.attributes["ml.feature.name"]: e.attributes for e in telemetry.events("ml.drift.report")}
     assert set(reports) == {"age", "job", "score"}

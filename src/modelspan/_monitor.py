@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from modelspan import _setup
 from modelspan._wrappers import wrap
-from modelspan.pipeline.arguments import find_arguments
+from modelspan.pipeline.arguments import find_arguments, plain_position
 from modelspan.pipeline.callables import MonitoredCallable
 from modelspan.pipeline.target import resolve_target
 
@@ -76,7 +76,7 @@ def _decorate(function: Any, settings: dict[str, Any], operation: str) -> Any:
     target = resolve_target(function, operation=operation, **settings)
     select = find_arguments(function, settings["argument"])
     _setup.prepare()
-    wrapper = wrap(function, target, select)
+    wrapper = wrap(function, target, select, plain_position(function, settings["argument"]))
     if inspect.isfunction(function):
         return functools.wraps(function)(wrapper)
     return MonitoredCallable(

@@ -29,6 +29,7 @@ logger = logging.getLogger("modelspan")
 current: Runtime | None = None
 """What runs in this process; read at each call, so a plain global."""
 sample_rows = SAMPLE_ROWS
+
 _config: Config | None = None
 _off = False
 """No telemetry: shut down, disabled by `OTEL_SDK_DISABLED`, or the start failed."""

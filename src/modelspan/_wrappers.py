@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import functools
 import inspect
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
-from opentelemetry.context import Context, attach, get_current
+from numpy import ndarray
+from opentelemetry.context import Context
 
 from modelspan import _setup
-from modelspan.capture import capture
+from modelspan.capture import EXACT, capture
 from modelspan.guard import fault
-from modelspan.pipeline.call import Call, active, finish
+from modelspan.pipeline.call import CALL_KEY, ROW_COST, SPAN_KEY, Call, active, finish, set_last
+from modelspan.pipeline.current import get_current, set_current
 from modelspan.pipeline.yields import Yields
-from modelspan.snapshot import ATOMS
+from modelspan.snapshot import ATOMS, DOUBLE, MAX_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -26,8 +29,11 @@ if TYPE_CHECKING:
     from modelspan.pipeline.target import Target
 
 
-def wrap(function: Any, target: Target, select: Select) -> Callable[..., Any]:
-    """A function that runs `function` and notes the call; of the same kind as `function`."""
+def wrap(function: Any, target: Target, select: Select, position: int) -> Callable[..., Any]:
+    """A function that runs `function` and notes the call; of the same kind as `function`.
+
+    `position` is where the features stand among the positional arguments; -1: ask `select`.
+    """
     # a callable object is of the kind of its __call__
     body = (
         function
@@ -40,23 +46,47 @@ def wrap(function: Any, target: Target, select: Select) -> Callable[..., Any]:
         return _async_generator(function, target, select)
     if inspect.isgeneratorfunction(body):
         return _generator(function, target, select)
-    return _function(function, target, select)
+    return _function(function, target, select, position)
 
 
-def _function(function: Any, target: Target, select: Select) -> Callable[..., Any]:
+def _function(function: Any, target: Target, select: Select, position: int) -> Callable[..., Any]:
+    """The plain function is what services call most: everything is written out in one frame."""
+
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        call = _begin(target, select, args, kwargs)
-        if call is None:
+        runtime = _setup.current or _setup.start()
+        if runtime is None:
             return function(*args, **kwargs)
-        attach(call.inside())
+        try:
+            features = args[position] if len(args) > position >= 0 else select(args, kwargs)
+            if (type(features) is ndarray and features.dtype is DOUBLE and features.ndim == 2
+                    and len(features) == 1 and features.size <= MAX_COLUMNS):  # fmt: skip
+                call = Call(target, None)
+                call.row, rows = features.tobytes(), 1
+            else:
+                snapshot = (EXACT.get(type(features)) or capture)(features, _setup.sample_rows)
+                call, rows = Call(target, snapshot), snapshot.rows
+            active.add(call)
+        except Exception:
+            fault("copying the inputs of a prediction")
+            return function(*args, **kwargs)
+        outer = call.context
+        own = {SPAN_KEY: call, CALL_KEY: call}
+        set_current(Context({**outer, **own} if outer else own))
         try:
             answer = function(*args, **kwargs)
         except BaseException as error:
-            attach(call.context)
+            set_current(outer)
             _fail(call, error)
             raise
-        attach(call.context)
-        _succeed(call, answer)
+        set_current(outer)
+        call.seconds = perf_counter() - call.clock
+        active.discard(call)
+        set_last(call)
+        if type(answer) in ATOMS and rows == 1:
+            call.atom = answer
+            runtime.queue.put(call, ROW_COST)
+        else:
+            _keep(call, answer)
         return answer
 
     return wrapper
@@ -67,14 +97,14 @@ def _coroutine(function: Any, target: Target, select: Select) -> Callable[..., A
         call = _begin(target, select, args, kwargs)
         if call is None:
             return await function(*args, **kwargs)
-        attach(call.inside())
+        set_current(call.inside())
         try:
             answer = await function(*args, **kwargs)
         except BaseException as error:
-            attach(call.context)
+            set_current(call.context)
             _fail(call, error)
             raise
-        attach(call.context)
+        set_current(call.context)
         _succeed(call, answer)
         return answer
 
@@ -116,11 +146,11 @@ def _generator(function: Any, target: Target, select: Select) -> Callable[..., A
 def _step(inside: Context, step: Callable[[Any], Any], sent: Any) -> Any:
     """One step with the call as current span; while suspended the consumer's own context is current."""
     outer = get_current()
-    attach(inside)
+    set_current(inside)
     try:
         return step(sent)
     finally:
-        attach(outer)
+        set_current(outer)
 
 
 def _async_generator(function: Any, target: Target, select: Select) -> Callable[..., Any]:
@@ -155,11 +185,11 @@ def _async_generator(function: Any, target: Target, select: Select) -> Callable[
 async def _async_step(inside: Context, step: Callable[[Any], Any], sent: Any) -> Any:
     """`_step` for an async generator."""
     outer = get_current()
-    attach(inside)
+    set_current(inside)
     try:
         return await step(sent)
     finally:
-        attach(outer)
+        set_current(outer)
 
 
 def _begin(target: Target, select: Select, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
@@ -176,12 +206,15 @@ def _begin(target: Target, select: Select, args: tuple[Any, ...], kwargs: dict[s
 
 
 def _succeed(call: Call, answer: Any) -> None:
+    finish(call)
+    _keep(call, answer)
+
+
+def _keep(call: Call, answer: Any) -> None:
+    """Copy the answer and hand the call to the worker."""
     try:
-        finish(call)
-        if type(answer) in ATOMS:
-            call.atom = answer
-        else:
-            call.output = capture(answer, _setup.sample_rows)
+        call.atom = answer if type(answer) in ATOMS else None
+        call.output = None if type(answer) in ATOMS else capture(answer, _setup.sample_rows)
         _setup.emit(call)
     except Exception:
         fault("copying the answer of a prediction")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from modelspan.frames import Handler, frame_handler
-from modelspan.snapshot import ATOMS, MAX_COLUMNS, Snapshot, sample_stride
+from modelspan.snapshot import ATOMS, DOUBLE, MAX_COLUMNS, Snapshot, sample_stride
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ def capture(value: object, rows: int) -> Snapshot:
     kind = type(value)
     if kind in ATOMS:
         return _make(("scalar", value, 1, ()))
-    handler = _EXACT.get(kind)
+    handler = EXACT.get(kind)
     if handler is not None:
         return handler(value, rows)
     return _by_base(value, kind, rows)
@@ -106,14 +106,15 @@ def _cell(cell: object) -> object:
     return part.payload if part else _named(_opaque(cell))
 
 
-_PLAIN: Final = frozenset((np.dtype(np.float64), np.dtype(np.float32)))
+_SINGLE: Final = np.dtype(np.float32)
 
 
 def _array(value: np.ndarray[Any, Any], rows: int) -> Snapshot:
+    kind = value.dtype
     if value.ndim == 2:
+        if len(value) == 1 and (kind is DOUBLE or kind is _SINGLE) and value.size <= MAX_COLUMNS:
+            return _make(("row", (kind, value.tobytes()), 1, ()))
         total = value.shape[0]
-        if total == 1 and value.size <= MAX_COLUMNS and value.dtype in _PLAIN:
-            return _make(("row", (value.dtype, value.tobytes()), 1, ()))
         thin = value[:: sample_stride(total, rows), :MAX_COLUMNS] if value.size > rows else value
         return _make(("matrix", thin.copy(), total, ()))
     if value.ndim == 0:
@@ -174,7 +175,7 @@ def _fields(value: object, kind: type) -> dict[str, Any] | None:
     return found if type(found) is dict else None
 
 
-_EXACT: Mapping[type, Handler] = {
+EXACT: Mapping[type, Handler] = {
     dict: _dict,
     list: _sequence,
     tuple: _sequence,

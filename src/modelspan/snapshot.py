@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_COLUMNS: Final = 512
+DOUBLE: Final = np.dtype(np.float64)
+"""A singleton, so `is` tells it; comparing or hashing dtypes costs ten times as much."""
 ATOMS: Final = frozenset((int, float, str, bool, bytes, type(None)))
 """Immutable builtins, safe to keep by reference."""
 
@@ -29,3 +33,15 @@ class Snapshot(NamedTuple):
 def sample_stride(total: int, rows: int) -> int:
     """Step that leaves at most `rows` of `total` rows, spread over all of them."""
     return max(1, -(-total // rows))
+
+
+def kind_of_answer(output: Snapshot) -> Any:
+    """Equal for answers that can be read together; None for those that are read one by one."""
+    kind, payload, rows, _ = output
+    if kind == "row":
+        return payload[0], len(payload[1])
+    if kind == "scalar":
+        return type(payload)
+    if kind == "vector" and rows == 1:
+        return getattr(payload, "dtype", None) or type(payload[0])
+    return None

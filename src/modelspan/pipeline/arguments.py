@@ -35,6 +35,18 @@ def _selector(position: int = 0, name: str = "", names: tuple[str, ...] = ()) ->
     return select
 
 
+def plain_position(function: Callable[..., Any], argument: str) -> int:
+    """Where the features stand when they need no looking for, as in `predict(features)`; else -1."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # a C function without a signature
+        return -1
+    names = [p.name for p in parameters if p.kind in _POSITIONAL]
+    start = 1 if names and names[0] in _OWNERS else 0
+    alone = len(names) == len(parameters) == start + 1
+    return start if alone and argument in ("", names[start]) else -1
+
+
 def find_arguments(function: Callable[..., Any], argument: str) -> Select:
     """Where `function` takes its features; `argument` is the user's choice, or empty.
 

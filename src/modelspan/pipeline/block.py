@@ -15,6 +15,7 @@ import numpy as np
 
 from modelspan.guard import fault
 from modelspan.pipeline.assemble import assemble
+from modelspan.pipeline.current import wall
 from modelspan.pipeline.outputs import Output, interpret
 from modelspan.pipeline.rows import Columns, to_columns
 from modelspan.snapshot import Snapshot
@@ -45,7 +46,9 @@ class Block:
         ids = [call.take_ids(own) for call, own in zip(calls, fresh, strict=True)]
         table = np.frombuffer(b"".join(ids), np.uint8).reshape(-1, 24)
         self.trace_ids, self.span_ids = table[:, :16], table[:, 16:]
-        self.started_ns: NDArray[np.int64] = np.array([call.started_ns for call in calls], np.int64)
+        self.started_ns: NDArray[np.int64] = (np.array([call.clock for call in calls]) * 1e9).astype(
+            np.int64
+        ) + wall.offset_ns
         self.seconds: NDArray[np.float64] = np.maximum(0.0, [call.seconds for call in calls])
         self.ended_ns = self.started_ns + (self.seconds * 1e9).astype(np.int64)
         self.kept: NDArray[np.bool_] = np.ones(len(calls), bool)

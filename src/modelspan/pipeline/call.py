@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.context import Context, create_key, get_current, get_value
+from opentelemetry.context import Context, create_key, get_value
 from opentelemetry.trace import (
     INVALID_SPAN,
     Span,
@@ -19,18 +19,23 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from modelspan.pipeline.current import get_current, wall
+from modelspan.snapshot import DOUBLE, Snapshot, kind_of_answer
+
 if TYPE_CHECKING:
     from opentelemetry.util import types
 
     from modelspan.pipeline.target import Target
-    from modelspan.snapshot import Snapshot
 
 MAX_ENTRIES: Final = 64
 ROW_COST: Final = 1024
 """About what a call of one row holds in bytes."""
-_SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
-_CALL_KEY: Final = create_key("modelspan-call")
+SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
+CALL_KEY: Final = create_key("modelspan-call")
 _last: ContextVar[Call | None] = ContextVar("modelspan-last-call", default=None)
+set_last: Final = _last.set
+"""Make a call the last finished one of this thread or task."""
+
 
 Sampling = Any
 """A `SamplingResult` of the OpenTelemetry SDK."""
@@ -57,12 +62,19 @@ class Call(Span):
     parent: SpanContext | None = None
     """The caller's span, once `shape` has looked for it."""
 
-    def __init__(self, target: Target, features: Snapshot) -> None:
+    row: bytes | None = None
+    """Inputs that are one row of float64, copied; `shape` makes a snapshot of them on the worker."""
+
+    def __init__(self, target: Target, features: Snapshot | None) -> None:
         self.target = target
-        self.features: Snapshot | None = features
+        self.features = features
         self.context = get_current()
-        self.started_ns = time_ns()
         self.clock = perf_counter()
+
+    @property
+    def started_ns(self) -> int:
+        """Start, Unix time in nanoseconds: the caller reads one clock, the worker adds the distance."""
+        return int(self.clock * 1e9) + wall.offset_ns
 
     @property
     def id(self) -> str:
@@ -76,11 +88,14 @@ class Call(Span):
 
     def forget(self) -> None:
         """Let go of the user's data; the ids stay, for `current_prediction()` after the call."""
-        self.features = self.output = self.atom = self.error = None
+        self.features = self.row = self.output = self.atom = self.error = None
 
     def inside(self) -> Context:
         """The context in which the user's function runs: this call is its current span."""
-        return Context({**self.context, _SPAN_KEY: self, _CALL_KEY: self})
+        outer = self.context
+        return Context(
+            {**outer, SPAN_KEY: self, CALL_KEY: self} if outer else {SPAN_KEY: self, CALL_KEY: self}
+        )
 
     # -- the OpenTelemetry span as user code sees it
 
@@ -116,6 +131,8 @@ class Call(Span):
 
     def shape(self) -> tuple[Any, ...] | None:
         """What the calls of one block have in common; None when this call is not regular."""
+        if self.row is not None:
+            self.features = Snapshot("row", (DOUBLE, self.row), 1)
         features, output = self.features, self.output
         if self.touched or self.error is not None or features is None:
             return None
@@ -125,7 +142,7 @@ class Call(Span):
             inputs = tuple(features.payload)
         else:
             return None
-        answer = type(self.atom) if output is None else _kind_of_answer(output)
+        answer = type(self.atom) if output is None else kind_of_answer(output)
         rooted = not self.context or self._finds_parent()
         regular = rooted and answer is not None
         return (id(self.target), inputs, answer, self.parent is None) if regular else None
@@ -200,18 +217,6 @@ class Call(Span):
         return NonRecordingSpan, (self.get_span_context(),)
 
 
-def _kind_of_answer(output: Snapshot) -> Any:
-    """Equal for answers that can be read together; None for those that are read one by one."""
-    kind, payload, rows, _ = output
-    if kind == "row":
-        return payload[0], len(payload[1])
-    if kind == "scalar":
-        return type(payload)
-    if kind == "vector" and rows == 1:
-        return getattr(payload, "dtype", None) or type(payload[0])
-    return None
-
-
 active: set[Call] = set()
 """Calls running in this process; adding to and taking from a set is atomic."""
 
@@ -220,7 +225,7 @@ def finish(call: Call) -> None:
     """Note the duration and make `call` the last finished one of this thread or task."""
     call.seconds = perf_counter() - call.clock
     active.discard(call)
-    _last.set(call)
+    set_last(call)
 
 
 def current_prediction() -> Call | None:
@@ -230,5 +235,5 @@ def current_prediction() -> Call | None:
     A prediction made in another thread, or in an asyncio task of its own, is not seen from here: take the id
     inside the function there.
     """
-    running = get_value(_CALL_KEY)
+    running = get_value(CALL_KEY)
     return running if isinstance(running, Call) else _last.get()

@@ -10,6 +10,7 @@ from modelspan.guard import fault, guard
 from modelspan.pipeline.assemble import assemble
 from modelspan.pipeline.block import into_blocks
 from modelspan.pipeline.call import Call
+from modelspan.pipeline.current import wall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,6 +105,7 @@ class Worker:
                     item.set()
 
     def _process(self, items: list[Any]) -> None:
+        wall.read()
         calls = [item for item in items if isinstance(item, Call)]
         for item in items:
             if not isinstance(item, Call):
