@@ -55,8 +55,12 @@ class Bugsink(Server):
     def build(cls, into: Path) -> None:
         """About 1 min: the packages, the database and its project."""
         site = into / "site"
-        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        # A pip of its own: Debian's Python has none, or one that installs nothing outside of an environment.
+        # The environment does not stay, since it could not be moved to its place in the cache.
+        run(sys.executable, "-m", "venv", into / "venv")
+        pip = (into / "venv/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
         run(*pip, "--target", site, f"bugsink=={cls.version}")
+        shutil.rmtree(into / "venv")
         _configure(into, port=0)
         manage = (sys.executable, "-m", "bugsink.scripts.manage")
         env = {"PYTHONPATH": str(site)}
