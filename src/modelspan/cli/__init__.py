@@ -9,6 +9,7 @@ from modelspan.cli import demo as _demo
 from modelspan.cli import doctor as _doctor
 from modelspan.cli import feedback as _feedback
 from modelspan.cli import reference as _reference
+from modelspan.cli import report as _report
 from modelspan.cli import up as _up
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ def main() -> None:
 app.command("dashboards", epilog=_dashboards.EPILOG)(_dashboards.dashboards)
 app.command("demo", epilog=_demo.EPILOG)(_demo.demo)
 app.command("doctor", epilog=_doctor.EPILOG)(_doctor.doctor)
+app.command("report", epilog=_report.EPILOG)(_report.report)
 app.command("up", epilog=_up.EPILOG)(_up.up)
 app.add_typer(_feedback.app, name="feedback")
 app.add_typer(_reference.app, name="reference")

@@ -28,7 +28,7 @@ def counted(reference: Reference, inputs: Inputs, limit: int, progress: Progress
     """The same bins with the counts of a table, but for the rows of a priority below the limit."""
     tally = Tally(features=reading(reference, inputs), limit=limit, fingerprinted=True)
     inputs.table.tally(tally, progress)
-    columns = {column: (held[0].kind, tally.marks[column]) for column, held in tally.by_column().items()}
+    columns = {column: (held[0].kind, tally.marks[column]) for column, held in tally.by_column.items()}
     summed = {e.name: replace(e, counts=tally.counts[e.name]) for e in reference.all_features()}
     return replace(
         reference,

@@ -225,7 +225,7 @@ class Reference:
         inputs = read_inputs(data, names, score=score, prediction=prediction)
         tally = Tally(features=reading(self, inputs))
         inputs.table.tally(tally, progress)
-        unseen = [name for name in inputs.table.names if name not in tally.by_column()]
+        unseen = [name for name in inputs.table.names if name not in tally.by_column]
         return report(self, tally.counts, rows=tally.rows, unseen=unseen)
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modelspan.drift.columns import listed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from modelspan.drift.compare import FeatureDrift
+
+FEW_ROWS = 100
+"""Below this many rows a report says that it can't see much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -26,6 +31,23 @@ class DriftReport:
     version: str = ""
     unseen: tuple[str, ...] = ()
     """Columns of the data that the reference does not have: they were not looked at."""
+
+    @property
+    def name(self) -> str:
+        """The model and its version, or what stands for an unnamed one."""
+        return " ".join(filter(None, (self.model, self.version))) or "a model without a name"
+
+    def notes(self) -> list[str]:
+        """What a reader should know before believing the numbers."""
+        notes = []
+        if self.rows < FEW_ROWS:
+            notes.append(f"With {self.rows:,} rows only a large drift can be told from chance.")
+        gone = [each.feature for each in self.ranked() if each.current_counts[-1] == each.rows]
+        if gone:
+            notes.append(f"All values are missing in: {listed(gone)}.")
+        if self.unseen:
+            notes.append(f"Not in the reference, so not looked at: {listed(self.unseen)}.")
+        return notes
 
     def ranked(self) -> list[FeatureDrift]:
         """Features and answers, the largest PSI first."""
@@ -45,6 +67,18 @@ class DriftReport:
             "prediction": self.prediction.to_dict() if self.prediction else None,
             "unseen": list(self.unseen),
         }
+
+    def to_html(self) -> str:
+        """The report as a page of its own that needs nothing from outside; with Plotly it has histograms."""
+        from modelspan.report.page import page  # noqa: PLC0415 - a server compares, but never draws
+
+        return page(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from modelspan.report.page import notebook  # noqa: PLC0415 - see above
+
+        return notebook(self)
 
     def __str__(self) -> str:
         ranked = self.ranked()

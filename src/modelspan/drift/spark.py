@@ -73,7 +73,7 @@ class SparkTable:
 
     def tally(self, tally: Tally, progress: Progress | None) -> None:
         """See `Table`."""
-        frame = self._chosen(list(tally.by_column()))
+        frame = self._chosen(list(tally.by_column))
         parts = frame.mapInArrow(_tallying(tally, self._starts), _SUMS).collect()
         for name, counts, first, second, rows in parts:
             tally.merge(name, np.array(counts, dtype=np.int64), (int(first), int(second)), rows)
@@ -147,7 +147,7 @@ def _tallying(plan: Tally, starts: dict[int, int]) -> Job:
     def job(batches: Iterable[Any]) -> Iterator[Any]:
         tally = Tally(features=features, limit=limit, fingerprinted=fingerprinted)
         start = starts.get(_place(), 0)
-        names = list(tally.by_column())
+        names = list(tally.by_column)
         for batch in batches:
             columns: Columns = {name: values_of(batch.column(at)) for at, name in enumerate(names)}
             tally.add(start, batch.num_rows, columns)

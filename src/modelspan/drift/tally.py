@@ -28,16 +28,20 @@ class Tally:
     rows: int = 0
     counts: dict[str, Counts] = field(default_factory=dict)
     marks: dict[str, Marks] = field(default_factory=dict)
+    by_column: dict[str, list[FeatureReference]] = field(default_factory=dict)
+    """The features of each column."""
 
     def __post_init__(self) -> None:
         self.counts = {feature.name: np.zeros_like(feature.counts) for feature in self.features}
+        for feature in self.features:
+            self.by_column.setdefault(feature.column, []).append(feature)
         self.marks = {feature.column: (0, 0) for feature in self.features}
 
     def add(self, start: int, rows: int, columns: Mapping[str, Values]) -> None:
         """Count the rows from position `start`."""
         self.rows += rows
         counted = np.flatnonzero(priorities(start, rows) >= np.uint64(self.limit)) if self.limit else None
-        for column, features in self.by_column().items():
+        for column, features in self.by_column.items():
             values = columns[column]
             some = values if counted is None else take(values, counted)
             for feature in features:
@@ -61,13 +65,6 @@ class Tally:
         """Add one row of the `parts` of another tally of the same features."""
         self.rows += rows
         self.counts[name] = self.counts[name] + counts
-        feature = next(each for each in self.features if each.name == name)
-        if self.by_column()[feature.column][0] is feature:
-            self.marks[feature.column] = added(self.marks[feature.column], of_column)
-
-    def by_column(self) -> dict[str, list[FeatureReference]]:
-        """The features of each column."""
-        found: dict[str, list[FeatureReference]] = {}
-        for feature in self.features:
-            found.setdefault(feature.column, []).append(feature)
-        return found
+        for column, features in self.by_column.items():
+            if features[0].name == name:
+                self.marks[column] = added(self.marks[column], of_column)

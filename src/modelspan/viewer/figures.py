@@ -13,29 +13,37 @@ from typing import TYPE_CHECKING, Any, Final
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from modelspan.report.figures import (
+    ALARM,
+    AMBER,
+    CURRENT,
+    GREEN,
+    GRID,
+    INK,
+    MUTED,
+    PURPLE,
+    REFERENCE,
+    SKY,
+    escape,
+    histograms,
+    is_flat,
+    layout,
+    shares_of,
+)
 from modelspan.viewer.views.text import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-REFERENCE: Final = "#8a8f98"
-CURRENT: Final = "#0072b2"
-ALARM: Final = "#d55e00"
-SKY: Final = "#56b4e9"
-PURPLE: Final = "#b0568f"
-GREEN: Final = "#009e73"
-AMBER: Final = "#e69f00"
-INK: Final = "#1f2933"
-MUTED: Final = "#52606d"
-GRID: Final = "#e4e7eb"
-FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+__all__ = (
+    "ALARM", "CURRENT", "GRID", "METRICS", "REFERENCE", "SURE_COVERAGE", "confusion", "escape", "histograms",
+    "is_flat", "latency", "metric_names", "performance", "psi_history", "traffic",
+)  # fmt: skip
 
 SURE_COVERAGE: Final = 0.5
 """Below this share of known outcomes a window is drawn hollow: its metric says little about the rest."""
 PSI_HABIT: Final = 0.2
 """The customary line for a large PSI; drawn for orientation, no alarm depends on it."""
-LONG_LABEL: Final = 9
-"""Bin labels longer than this are written beside horizontal bars: a phone has no room below vertical ones."""
 METRICS: Final[dict[str, tuple[str, str]]] = {
     "accuracy": ("accuracy", CURRENT),
     "f1": ("F1", GREEN),
@@ -86,34 +94,6 @@ def latency(answer: Mapping[str, Any]) -> go.Figure:
     figure.update_layout(hovermode="x unified")
     figure.update_yaxes(rangemode="tozero")
     return figure
-
-
-def histograms(feature: Mapping[str, Any]) -> go.Figure:
-    """Shares of rows per bin, reference beside current, so that samples of different size compare.
-
-    Args:
-        feature: One entry of `Queries.drift`'s `features`, or its `score`. An empty sample is all zeros.
-    """
-    labels, flat, share = [escape(label) for label in feature["bins"]], is_flat(feature), "share of rows"
-    figure = go.Figure(layout=layout(x_title=share if flat else "bin", y_title="" if flat else share))
-    for name, colour in (("reference", REFERENCE), ("current", CURRENT)):
-        counts = feature[f"{name}_counts"]
-        place, shares = ("%{y}", "%{x:.1%}") if flat else ("%{x}", "%{y:.1%}")
-        figure.add_bar(
-            **_bars(labels, _shares(counts), flat=flat), name=name, marker_color=colour, customdata=counts,
-            hovertemplate=f"{place}<br>{name} {shares} (%{{customdata:,}} rows)<extra></extra>",
-        )  # fmt: skip
-    figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.05, legend_traceorder="normal")
-    share_axis = {"tickformat": ".0%", "rangemode": "tozero"}
-    bin_axis = {"type": "category", "tickmode": "linear", "showgrid": False, "tickangle": None}
-    figure.update_xaxes(share_axis if flat else bin_axis)
-    figure.update_yaxes({**bin_axis, "autorange": "reversed"} if flat else share_axis)
-    return figure
-
-
-def is_flat(feature: Mapping[str, Any]) -> bool:
-    """Whether `histograms` draws horizontal bars, because labels are long."""
-    return max((len(str(label)) for label in feature["bins"]), default=0) > LONG_LABEL
 
 
 def psi_history(feature: Mapping[str, Any]) -> go.Figure:
@@ -175,7 +155,7 @@ def confusion(answer: Mapping[str, Any]) -> go.Figure:
     matrix = answer["matrix"]
     figure = go.Figure(layout=layout(x_title="predicted class", y_title="true class"))
     figure.add_heatmap(
-        z=[_shares(row) for row in matrix], x=labels, y=labels, text=matrix, texttemplate="%{text:,}",
+        z=[shares_of(row) for row in matrix], x=labels, y=labels, text=matrix, texttemplate="%{text:,}",
         colorscale=[[0, "#ffffff"], [1, SKY]], zmin=0, zmax=1, showscale=False,
         xgap=2, ygap=2, textfont={"color": INK, "size": 14},
         hovertemplate="true %{y}, predicted %{x}: %{text:,} (%{z:.1%} of the true class)<extra></extra>",
@@ -183,11 +163,6 @@ def confusion(answer: Mapping[str, Any]) -> go.Figure:
     figure.update_xaxes(type="category", automargin=True, showgrid=False)
     figure.update_yaxes(type="category", autorange="reversed", automargin=True, showgrid=False)
     return figure
-
-
-def escape(label: object) -> str:
-    """A name from telemetry as plain text for Plotly, which otherwise reads tags and links in it."""
-    return str(label).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _metric_line(key: str, middles: Sequence[datetime], windows: Sequence[Mapping[str, Any]]) -> go.Scatter:
@@ -213,15 +188,6 @@ def _sure(window: Mapping[str, Any]) -> bool:
     return (window["coverage"] or 0.0) >= SURE_COVERAGE
 
 
-def _bars(labels: list[str], shares: list[float], *, flat: bool) -> dict[str, Any]:
-    return {"x": shares, "y": labels, "orientation": "h"} if flat else {"x": labels, "y": shares}
-
-
-def _shares(counts: Sequence[float]) -> list[float]:
-    total = sum(counts)
-    return [each / total if total else 0.0 for each in counts]
-
-
 def _width(buckets: Sequence[Mapping[str, Any]]) -> str:
     return seconds(buckets[1]["time"] - buckets[0]["time"]) if len(buckets) > 1 else "bucket"
 
@@ -232,19 +198,3 @@ def _times(points: Sequence[Mapping[str, Any]]) -> list[datetime]:
 
 def _instants(moments: Sequence[float]) -> list[datetime]:
     return [datetime.fromtimestamp(each, UTC) for each in moments]
-
-
-def layout(*, x_title: str = "time (UTC)", y_title: str = "") -> dict[str, Any]:
-    """What all figures share."""
-    axis = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False, "fixedrange": True, "automargin": True}
-    return {
-        "font": {"family": FONT, "size": 12, "color": INK},
-        "paper_bgcolor": "#ffffff",
-        "plot_bgcolor": "#ffffff",
-        "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
-        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
-        "hoverlabel": {"font": {"family": FONT, "size": 12}},
-        "xaxis": {**axis, "title": {"text": x_title}, "nticks": 4, "tickangle": 0},
-        "yaxis": {**axis, "title": {"text": y_title}, "nticks": 6},
-        "uirevision": "kept",
-    }

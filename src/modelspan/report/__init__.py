@@ -1,0 +1,1 @@
+"""A drift report as people read it: terminal table, page, notebook; and the figures that the page shares."""

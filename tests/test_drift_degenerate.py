@@ -1,0 +1,88 @@
+"""Tables at the edge of sense: each has a stated outcome, in building, comparing and reporting."""
+
+import numpy as np
+import pytest
+
+from modelspan.drift.reference import Reference
+from modelspan.errors import ConfigError
+
+RNG = np.random.default_rng(1)
+ORDINARY = {"x": RNG.normal(size=1000), "job": RNG.choice(["a", "b"], 1000)}
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return Reference.build(ORDINARY)
+
+
+@pytest.mark.parametrize("data", [{}, {"x": [], "job": []}, np.empty((0, 2))])
+def test_an_empty_table_is_refused(reference, data):
+    for act in (Reference.build, reference.compare, reference.recount):
+        with pytest.raises(ConfigError, match="pass a table that is not empty"):
+            act(data)
+
+
+def test_one_row_makes_no_reference_and_a_comparison_that_says_how_little_it_tells(reference):
+    with pytest.raises(ConfigError, match=r"rows=1, a reference needs at least 2"):
+        Reference.build({"x": [1.0]})
+    report = reference.compare({"x": [1.0], "job": ["a"]})
+    assert not report.drifted
+    assert report.notes() == ["With 1 rows only a large drift can be told from chance."]
+    assert "only a large drift" in report.to_html()
+
+
+def test_a_column_that_went_missing_altogether_drifted_and_is_named(reference):
+    report = reference.compare({"x": [None] * 500, "job": ["a", "b"] * 250})
+    assert report.features["x"].drifted
+    assert report.features["x"].wasserstein == 0
+    assert "All values are missing in: x." in report.notes()
+
+
+def test_a_column_of_missing_values_makes_a_reference_that_sees_the_first_value():
+    reference = Reference.build({"x": [float("nan")] * 400, "y": [None] * 400})
+    assert not reference.compare({"x": [float("nan")] * 300, "y": [None] * 300}).drifted
+    assert reference.compare({"x": [1.0] * 300, "y": ["a"] * 300}).features["x"].drifted
+
+
+def test_a_constant_column_has_a_bin_of_its_own():
+    reference = Reference.build({"x": [7.0] * 400})
+    assert reference.features["x"].labels == ("≤ 6", "7", "≥ 8", "(missing)")
+    assert not reference.compare({"x": [7.0] * 300}).drifted
+    assert reference.compare({"x": [7.2] * 150 + [9.0] * 150}).drifted
+
+
+def test_ten_thousand_columns_are_built_saved_compared_and_reported(tmp_path):
+    rng = np.random.default_rng(2)
+    wide = rng.normal(size=(60, 10_000))
+    reference = Reference.build(wide)
+    reference.save(tmp_path / "wide.json")
+    assert (tmp_path / "wide.json").stat().st_size < 10_000 * 1024
+    report = Reference.load(tmp_path / "wide.json").compare(wide)
+    assert len(report.features) == 10_000
+    assert not report.drifted
+    assert "8,000 more with a smaller PSI" in report.to_html()
+
+
+def test_mixed_types_in_a_column_are_categories_if_there_is_text_and_numbers_otherwise():
+    mixed = {"text": [1, "a", 2.5, None] * 100, "numbers": [1, True, 2.5, None] * 100}
+    reference = Reference.build(mixed)
+    assert {name: f.kind for name, f in reference.features.items()} == {
+        "text": "categorical", "numbers": "numeric",
+    }  # fmt: skip
+    assert set(reference.features["text"].levels) == {"1", "a", "2.5"}
+
+
+def test_a_number_that_becomes_text_counts_as_missing_and_text_that_becomes_numbers_as_other(reference):
+    counts = {name: f.count([3.5, "a", None]) for name, f in reference.features.items()}
+    assert counts["x"][-1] == 2
+    assert counts["job"][-2:].tolist() == [1, 1]
+
+
+def test_a_missing_column_is_refused_by_name_and_an_unseen_one_is_listed(reference):
+    with pytest.raises(
+        ConfigError, match=r"columns=\['job'\] of the reference are not in the data; it has x"
+    ):
+        reference.compare({"x": [1.0, 2.0]})
+    report = reference.compare({**ORDINARY, "new": [1] * 1000})
+    assert report.unseen == ("new",)
+    assert list(report.features) == ["x", "job"]
