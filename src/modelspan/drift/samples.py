@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ class Bins:
     def __init__(self, sizes: Sequence[int], positions: Sequence[Shares | None]) -> None:
         self.sizes = np.array(sizes, dtype=np.intp)
         self.starts = np.concatenate(([0], np.cumsum(self.sizes)[:-1])).astype(np.intp)
+        self.slices = [slice(int(s), int(s + n)) for s, n in zip(self.starts, self.sizes, strict=True)]
         self.ordered = np.array([each is not None for each in positions])
         self._owner = np.repeat(np.arange(self.sizes.size), self.sizes)
         known = [np.empty(0) if each is None else each for each in positions]
@@ -52,11 +53,11 @@ class Bins:
         """The bins of these features, in their order."""
         return cls([f.counts.size for f in features], [f.positions for f in features])
 
-    def total(self, flat: Shares) -> Shares:
+    def total(self, flat: NDArray[Any]) -> NDArray[Any]:
         """Sum of each feature's bins, shape ``(features,)``."""
         return np.add.reduceat(flat, self.starts)
 
-    def spread(self, each: Shares) -> Shares:
+    def spread(self, each: NDArray[Any]) -> NDArray[Any]:
         """One number of each feature at all its bins."""
         return each[self._owner]
 
@@ -122,13 +123,13 @@ class Samples:
     def psi(self) -> Shares:
         """Population stability index."""
         p, q, ratio = self._smoothed
-        return np.maximum(self.bins.total((p - q) * ratio), 0.0)
+        return np.asarray(np.maximum(self.bins.total((p - q) * ratio), 0.0))
 
     @property
     def kl(self) -> Shares:
         """Kullback-Leibler divergence of current from reference."""
         _, q, ratio = self._smoothed
-        return np.maximum(-self.bins.total(q * ratio), 0.0)
+        return np.asarray(np.maximum(-self.bins.total(q * ratio), 0.0))
 
     @cached_property
     def _logs(self) -> tuple[Shares, Shares]:
@@ -179,7 +180,7 @@ class Samples:
         n, k = self.rows
         weight = self.bins.spread(np.sqrt(k / n))
         apart = weight * self._before - self._after / weight
-        return self.bins.total(apart**2 / np.maximum(self._before + self._after, 1.0))
+        return np.asarray(self.bins.total(apart**2 / np.maximum(self._before + self._after, 1.0)))
 
     @property
     def g(self) -> Shares:
@@ -188,7 +189,7 @@ class Samples:
         log_p, log_q = self._logs
         pooled = _log((self._before + self._after) / self.bins.spread(n + k))
         terms = self._before * (log_p - pooled) + self._after * (log_q - pooled)
-        return np.maximum(2 * self.bins.total(terms), 0.0)
+        return np.asarray(np.maximum(2 * self.bins.total(terms), 0.0))
 
     @property
     def freedom(self) -> NDArray[np.int64]:

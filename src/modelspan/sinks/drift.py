@@ -6,12 +6,15 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from modelspan import semconv
 from modelspan.delivery.logs import Emit, LogEvent
-from modelspan.drift.compare import FeatureDrift, compare_counts
-from modelspan.drift.window import Window
+from modelspan.drift.compare import compare_all
+from modelspan.drift.distances import METHODS
+from modelspan.drift.samples import Samples
+from modelspan.drift.window import Windows
 from modelspan.sinks.alarms import Alert, announce, drift_attributes
 from modelspan.sinks.attributes import model_attributes
 
@@ -34,7 +37,7 @@ class _Watch:
     """Windows and alarms of one model."""
 
     tracked: Tracked
-    windows: dict[str, Window]
+    windows: Windows
     rule: AlarmRule
     open: frozenset[str] = frozenset()
 
@@ -64,9 +67,11 @@ class DriftSink:
     def on_counts(self, tracked: Tracked, counts: Mapping[str, Counts]) -> None:
         """Add the counts of one drain."""
         with self._lock:
-            full = self._add(self._watch(tracked), counts)
-        watch = self._watch(tracked)
-        self._report(watch, self._compare(watch, full))
+            watch = self._watch(tracked)
+            before = watch.windows.windows
+            watch.windows.add(counts)
+        if watch.windows.windows > before:
+            self._report(watch)
         self._judge(watch, counts)
 
     def drifting(self, model: Model) -> bool:
@@ -74,28 +79,17 @@ class DriftSink:
         watch = self._watches.get(model)
         return watch is not None and bool(watch.open)
 
-    def _add(self, watch: _Watch, counts: Mapping[str, Counts]) -> list[str]:
-        """Names of the windows that became full."""
-        full = []
-        for name, counted in counts.items():
-            window = watch.windows[name]
-            before = window.windows
-            window.add(counted)
-            if window.windows > before:
-                full.append(name)
-        return full
-
     def close(self) -> None:
         """Report what unfinished windows hold, so that a short run shows its drift; it raises no alarm."""
         for watch in self._watches.values():
-            if not any(window.windows for window in watch.windows.values()):
-                self._report(watch, self._compare(watch, watch.windows))
+            if not watch.windows.windows:
+                self._report(watch)
 
     def _watch(self, tracked: Tracked) -> _Watch:
         model = tracked.target.model
         if model not in self._watches:
             rows = tracked.target.drift_window
-            windows = {name: Window(column, rows) for name, column in tracked.columns.items()}
+            windows = Windows(tracked.columns, rows)
             self._watches[model] = _Watch(tracked, windows, self._make_rule(tracked.columns, rows))
         return self._watches[model]
 
@@ -106,15 +100,12 @@ class DriftSink:
             drift = replace(change.drift, kind=_kind(name, watch) or change.drift.kind)
             announce(watch.tracked, replace(change, drift=drift), self._emit, self._alert)
 
-    def _compare(self, watch: _Watch, names: Iterable[str]) -> list[FeatureDrift]:
-        return [
-            compare_counts(watch.windows[name].reference, watch.windows[name].counts, kind=_kind(name, watch))
-            for name in names
-            if watch.windows[name].rows >= MIN_ROWS
-        ]
-
-    def _report(self, watch: _Watch, drifts: list[FeatureDrift]) -> None:
-        for drift in drifts:
+    def _report(self, watch: _Watch) -> None:
+        current = {name: watch.windows.of(name) for name in watch.windows.names}
+        names = [name for name, counts in current.items() if counts.sum() >= MIN_ROWS]
+        columns = [watch.tracked.columns[name] for name in names]
+        kinds = [_kind(name, watch) for name in names]
+        for drift in compare_all(columns, [current[name] for name in names], kinds):
             body = f"{drift.feature}: psi {drift.psi:.3f} in {drift.rows:,} rows"
             attributes = drift_attributes(watch.tracked.target.model, drift)
             self._emit(LogEvent(event=semconv.DRIFT_REPORT_EVENT.name, body=body, attributes=attributes))
@@ -122,22 +113,36 @@ class DriftSink:
     def _observe_scores(self, _options: CallbackOptions) -> Iterable[Observation]:
         for watch in list(self._watches.values()):
             attributes = model_attributes(watch.tracked.target.model)
-            with self._lock:
-                drifts = self._compare(watch, list(watch.windows))
-            for drift in drifts:
-                for method, value in drift.distances().items():
-                    named = {semconv.FEATURE_NAME: drift.feature, semconv.DRIFT_METHOD: method}
+            for name, distances in self._distances(watch).items():
+                for method, value in distances.items():
+                    named = {semconv.FEATURE_NAME: name, semconv.DRIFT_METHOD: method}
                     yield Observation(value, {**attributes, **named})
+
+    def _distances(self, watch: _Watch) -> dict[str, dict[str, float]]:
+        """All distances of the features whose window has rows enough."""
+        windows, columns = watch.windows, watch.tracked.columns
+        with self._lock:
+            current = windows.counts
+        enough = windows.bins.total(current) >= MIN_ROWS
+        before = np.concatenate([columns[name].counts for name in windows.names])
+        # A window without rows has no distance: here it stands for itself and is left out.
+        samples = Samples(before, np.where(windows.bins.spread(enough), current, before), windows.bins)
+        found = {method: getattr(samples, method).tolist() for method in METHODS}
+        return {
+            name: {method: values[position] for method, values in found.items()}
+            for position, name in enumerate(windows.names)
+            if enough[position]
+        }
 
     def _observe_alarms(self, _options: CallbackOptions) -> Iterable[Observation]:
         for watch in list(self._watches.values()):
             attributes = model_attributes(watch.tracked.target.model)
-            for name in list(watch.windows):
+            for name in watch.windows.names:
                 yield Observation(int(name in watch.open), {**attributes, semconv.FEATURE_NAME: name})
 
 
 def _kind(name: str, watch: _Watch) -> str | None:
-    held, reference = watch.windows[name].reference, watch.tracked.target.reference
+    held, reference = watch.tracked.columns[name], watch.tracked.target.reference
     if reference is None or held not in (reference.score, reference.prediction):
         return None
     return "score" if held is reference.score else "class"

@@ -13,6 +13,7 @@ import numpy as np
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from modelspan import semconv
+from modelspan.drift.batch import count_all
 from modelspan.drift.feature import Counts, FeatureReference
 from modelspan.guard import guard
 from modelspan.sinks.attributes import model_attributes
@@ -84,7 +85,8 @@ class FeatureSink:
         with guard("counting features"):
             tracked = self._track(block.model, block.target)
             tracked.recent.extend(block.last(EVIDENCE))
-            self._add(tracked, {n: c.count(_block_values(n, c, block)) for n, c in tracked.columns.items()})
+            values = {n: _block_values(n, c, block) for n, c in tracked.columns.items()}
+            self._add(tracked, count_all(tracked.columns, values))
 
     def _track(self, model: Model, target: Target) -> Tracked:
         found = self._tracked.get(model)
