@@ -8,9 +8,14 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
+from modelspan import semconv
 from modelspan.drift.distances import (
+    METHODS,
     PSEUDO_COUNT,
     bin_positions,
+    chi_squared,
+    g_test,
+    hellinger,
     jensen_shannon,
     kl,
     ks,
@@ -20,6 +25,7 @@ from modelspan.drift.distances import (
 )
 from modelspan.drift.feature import numeric_feature
 from modelspan.drift.homogeneity import LEAST_EXPECTED, _fisher, chi_squared_tail, pool, two_sample_p
+from modelspan.drift.samples import Bins, Samples
 
 SIZES = st.integers(2, 12)
 
@@ -230,3 +236,68 @@ def test_psi_of_a_hand_worked_example():
 def test_wasserstein_between_the_largest_floats_is_the_largest_float():
     huge = np.finfo(float).max
     assert wasserstein(np.array([1, 0]), np.array([0, 1]), np.array([-huge, huge])) == huge
+
+
+@given(pairs)
+def test_hellinger_is_the_euclidean_distance_of_the_roots(pair):
+    a, b = pair
+    expected = np.linalg.norm(np.sqrt(shares(a)) - np.sqrt(shares(b))) / np.sqrt(2)
+    assert hellinger(a, b) == pytest.approx(min(expected, 1), abs=1e-12)
+    assert hellinger(a, b) == pytest.approx(hellinger(b, a), abs=1e-12)
+    assert hellinger(a, b) ** 2 <= total_variation(a, b) + 1e-12, "Le Cam's inequality"
+
+
+@given(pairs)
+def test_chi_squared_and_g_are_scipys_over_the_bins_that_are_not_empty(pair):
+    a, b = pair
+    table = np.array(pair)[:, (a + b) > 0]
+    for ours, kind in ((chi_squared(a, b), None), (g_test(a, b), "log-likelihood")):
+        if table.shape[1] == 1:
+            assert ours == pytest.approx((0, 1), abs=1e-9)
+        else:
+            expected = stats.chi2_contingency(table, correction=False, lambda_=kind)
+            assert ours[0] == pytest.approx(expected.statistic, rel=1e-6, abs=1e-6)
+            assert ours[1] == pytest.approx(expected.pvalue, rel=1e-4, abs=1e-200)
+
+
+@given(pairs, st.randoms(use_true_random=False))
+def test_distances_of_shares_do_not_see_the_order_of_the_bins(pair, random):
+    a, b = pair
+    order = random.sample(range(a.size), a.size)
+    for distance in (psi, kl, jensen_shannon, hellinger, total_variation):
+        assert distance(a[order], b[order]) == pytest.approx(distance(a, b), rel=1e-9, abs=1e-7)
+
+
+@given(pairs, st.integers(2, 9))
+def test_distances_of_shares_without_pseudo_count_know_shares_only(pair, factor):
+    a, b = pair
+    assert hellinger(a * factor, b) == pytest.approx(hellinger(a, b), abs=1e-7)
+    plain = jensen_shannon(a, b, pseudo_count=0)
+    assert jensen_shannon(a * factor, b, pseudo_count=0) == pytest.approx(plain, abs=1e-7)
+    assert plain == pytest.approx(np.nan_to_num(jensenshannon(a, b, base=2)), abs=1e-7)
+
+
+@given(pairs, st.floats(1e-3, 1e3))
+def test_wasserstein_scales_with_the_unit_of_the_feature(pair, unit):
+    a, b = pair
+    positions = np.cumsum(np.arange(1.0, a.size + 1))
+    expected = unit * wasserstein(a, b, positions)
+    assert wasserstein(a, b, positions * unit) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@given(st.lists(pairs, min_size=1, max_size=6))
+def test_many_features_at_once_are_each_on_its_own(several):
+    positions = [np.arange(a.size, dtype=float) if at % 2 else None for at, (a, _) in enumerate(several)]
+    bins = Bins([a.size for a, _ in several], positions)
+    together = Samples(*(np.concatenate(side) for side in zip(*several, strict=True)), bins)
+    for at, (a, b) in enumerate(several):
+        alone = Samples(a, b, Bins([a.size], [positions[at]]))
+        for method in METHODS:
+            assert getattr(together, method)[at] == pytest.approx(
+                getattr(alone, method)[0], abs=1e-7, rel=1e-6
+            )
+
+
+def test_the_wire_names_every_method():
+    listed = semconv.ATTRIBUTES[semconv.DRIFT_METHOD]
+    assert [name for name in METHODS if name not in listed.replace(".", "").replace(",", "").split()] == []
