@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = (
-    "ALARM", "AMBER", "CURRENT", "GRID", "METRICS", "REFERENCE", "SURE_COVERAGE", "confusion", "escape", "histograms",
-    "is_flat", "latency", "layout", "metric_names", "performance", "psi_history", "traffic",
+    "ALARM", "AMBER", "CURRENT", "GRID", "METRICS", "REFERENCE", "SURE_COVERAGE", "confusion", "escape",
+    "histograms", "is_flat", "latency", "layout", "metric_names", "performance", "psi_history", "traffic",
 )  # fmt: skip
 
 SURE_COVERAGE: Final = 0.5
