@@ -62,6 +62,14 @@ def feature(reference, current, *, minutes=150, from_start=True):
     return rows
 
 
+def staging(series):
+    """The same in another environment."""
+    return [
+        (name.replace('job="api"', 'job="api", deployment_environment_name="staging"'), v)
+        for name, v in series
+    ]
+
+
 def gauge(values):
     return [(f'ml_drift_detected{{{MODEL}, instance="a", ml_feature_name="age"}}', values)]
 
@@ -124,6 +132,10 @@ CASES = {
     "ModelFleetDrift": {
         "shares have moved by much": (feature(REFERENCE, (1, 2, 4, 8, 16)), 100, 2),
         "shares are those of the reference": (feature(REFERENCE, (10, 20, 40, 20, 10)), 100, 0),
+        "the shares of staging, which are not those of production": (
+            [*feature(REFERENCE, (100, 200, 400, 200, 100)), *staging(feature(REFERENCE, (1, 2, 4, 8, 16)))],
+            100, 2,
+        ),
         "ten rows look different, but are too few": (
             [(n, v if "reference" in n else "0 10x150" if "b4" in n else "0x150")
              for n, v in feature(REFERENCE, REFERENCE)], 100, 0,

@@ -48,6 +48,8 @@ def _unit(metric: Metric) -> str:
     return _UNITS[metric.unit]
 
 
+ENVIRONMENT: Final = label_name("deployment.environment.name")
+"""There if Prometheus' `promote_resource_attributes` names it; collector/prometheus/prometheus.yml does."""
 NAME: Final = label_name(semconv.MODEL_NAME)
 VERSION: Final = label_name(semconv.MODEL_VERSION)
 VARIANT: Final = label_name(semconv.MODEL_VARIANT)
@@ -60,7 +62,7 @@ ERROR: Final = label_name(semconv.ERROR_TYPE)
 OPERATION: Final = label_name(semconv.OPERATION)
 SIGNAL: Final = label_name(semconv.SIGNAL)
 REASON: Final = label_name(semconv.REASON)
-MODEL: Final = (JOB, NAME, VERSION, VARIANT)
-"""What tells a model of a service from another."""
+MODEL: Final = (JOB, ENVIRONMENT, NAME, VERSION, VARIANT)
+"""What tells a model of a service from another; staging is never added to production."""
 COLUMN: Final = (*MODEL, REFERENCE_ID, FEATURE)
 """What tells one feature's counts from another's: never add over two references."""
