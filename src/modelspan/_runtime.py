@@ -18,6 +18,7 @@ from modelspan.delivery.sampling import standard_rule
 from modelspan.drift.sequential import SequentialRule
 from modelspan.drift.threshold import ThresholdRule
 from modelspan.guard import guard
+from modelspan.pipeline.budget import Budget
 from modelspan.pipeline.call import Call, active
 from modelspan.pipeline.queue import Queue
 from modelspan.pipeline.worker import Worker
@@ -72,9 +73,10 @@ class Runtime:
         )
         self._errors = error_sinks(config)
         self._follower = open_follower(config, meter, self.emit_log, self.recorder, alert)
-        InternalMetrics(meter, self.ledger)
         if self.recorder is not None:
             FeedbackMetrics(meter, self.recorder.store)
+        self.budget = Budget(config.cpu_budget, self.ledger)
+        InternalMetrics(meter, self.ledger, lambda: self.budget.share)
         self.queue = Queue(config.queue_bytes, self.ledger)
         self._worker = Worker(
             self.queue,
@@ -83,6 +85,7 @@ class Runtime:
             tick_seconds=config.tick_seconds,
             sample_rows=config.sample_rows,
             crowded=lambda: any(box.crowded for box in self._providers.boxes),
+            budget=self.budget,
         )
         self._handler = StandardLogHandler(config.capture_logs, self.queue, self.emit_log)
 
@@ -177,7 +180,7 @@ class Runtime:
         add, around = (way.add, way.around()) if way else (None, None)
         sinks: list[Any] = [
             self._span_sink(),
-            LogSink(self.emit_log, self.config.log_rows, add, around),
+            LogSink(self.emit_log, self.config.log_rows, self.budget.lose, add, around),
             self._metric_sink(meter),
             FeatureSink(meter, self._drift.on_counts, limits),
             self._detectors,
@@ -189,11 +192,11 @@ class Runtime:
         return [*sinks, *self._errors]
 
     def _span_sink(self) -> Any:
-        through_sdk = SpanSink(self.spans, self._drift.drifting)
+        through_sdk = SpanSink(self.spans, self._drift.drifting, self.budget.lose)
         way, rule = self._providers.native.get("spans"), standard_rule()
         if way is None or rule is None:
             return through_sdk
-        return NativeSpanSink(way.add, way.around(), rule, through_sdk, way.is_plain)
+        return NativeSpanSink(way.add, way.around(), rule, through_sdk, way.is_plain, self.budget.lose)
 
     def _metric_sink(self, meter: Meter) -> MetricSink:
         """Histograms of ours where the exporter is ours, else those of the application's provider."""

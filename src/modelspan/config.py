@@ -100,6 +100,8 @@ class Config:
     """Bound of the final flush of all signals together, 0 to 60."""
     queue_bytes: int = 16 * 1024 * 1024
     """Captured bytes that may wait for the worker, from 64 KiB."""
+    cpu_budget: float = 0.5
+    """Cores that the worker may use; beyond, successful calls are thinned in spans and logs; 0.01 to 64."""
     sample_rows: int = SAMPLE_ROWS
     """Rows of one batch that are looked at, 1 to 10000; the count of rows is always exact."""
     log_rows: int = 20
@@ -168,6 +170,7 @@ ENVIRONMENT = {
     "MODELSPAN_TICK_SECONDS": "tick_seconds",
     "MODELSPAN_EXIT_TIMEOUT_SECONDS": "exit_timeout_seconds",
     "MODELSPAN_QUEUE_BYTES": "queue_bytes",
+    "MODELSPAN_CPU_BUDGET": "cpu_budget",
     "MODELSPAN_SAMPLE_ROWS": "sample_rows",
     "MODELSPAN_LOG_ROWS": "log_rows",
     "MODELSPAN_CAPTURE_LOGS": "capture_logs",
@@ -204,6 +207,7 @@ _RANGES = (
     ("exit_timeout_seconds", 0.0, 60.0),
     ("queue_bytes", 64 * 1024, 2**40),
     ("spool_bytes", 1024 * 1024, 2**40),
+    ("cpu_budget", 0.01, 64.0),
     ("sample_rows", 1, 10_000),
     ("log_rows", 0, 10_000),
     ("performance_window_seconds", 1.0, 2_592_000.0),

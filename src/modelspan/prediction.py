@@ -72,6 +72,8 @@ class Prediction:
     row_step: int = 1
     """Positions in the call between two sampled rows of the answer; 0 when they are not known."""
     failure: Failure | None = None
+    kept: bool = True
+    """False when the resource guard leaves out its span and log records."""
     annotations: Mapping[str, object] = field(default_factory=dict)
     span: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """What user code did to the current span: span_attributes, events, links, exceptions, status, name."""

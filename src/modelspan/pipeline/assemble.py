@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from modelspan.pipeline.call import Call
 
 
-def assemble(call: Call, limit: int) -> Prediction:
+def assemble(call: Call, limit: int, *, kept: bool = True) -> Prediction:
     """The event of one call; what cannot be read is left out, never an error."""
     target = call.target
     ids = call.get_span_context()
@@ -31,6 +31,7 @@ def assemble(call: Call, limit: int) -> Prediction:
         sampling=call.__dict__.get("sampling"),
         started_ns=call.started_ns,
         seconds=max(0.0, call.seconds),
+        kept=kept or call.error is not None,
         rows=_rows(call.features, call.output),
         features=_columns(call, limit),
         row_step=_step(call.output, limit),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from modelspan.delivery.sampling import SamplingRule
+    from modelspan.pipeline.budget import Budget
     from modelspan.pipeline.call import Call
     from modelspan.prediction import Model, Prediction
 
@@ -36,7 +37,7 @@ MIN_CALLS: Final = 8
 class Block:
     """Regular calls of one function, in the order in which they finished; arrays have shape ``(n, …)``."""
 
-    def __init__(self, calls: Sequence[Call], limit: int) -> None:
+    def __init__(self, calls: Sequence[Call], limit: int, kept: NDArray[np.bool_]) -> None:
         self.calls = calls
         self.target = calls[0].target
         self.model: Model = self.target.model
@@ -51,7 +52,7 @@ class Block:
         ) + wall.offset_ns
         self.seconds: NDArray[np.float64] = np.maximum(0.0, [call.seconds for call in calls])
         self.ended_ns = self.started_ns + (self.seconds * 1e9).astype(np.int64)
-        self.kept: NDArray[np.bool_] = np.ones(len(calls), bool)
+        self.kept = kept
         """Calls that get a span and log records; the resource guard may thin them."""
 
     def __len__(self) -> int:
@@ -100,10 +101,12 @@ class Block:
 
     def last(self, count: int) -> list[Prediction]:
         """The last calls as events."""
-        return [assemble(call, self._limit) for call in self.calls[-count:]]
+        kept = self.kept[-count:].tolist()
+        calls = self.calls[-count:]
+        return [assemble(call, self._limit, kept=keep) for call, keep in zip(calls, kept, strict=True)]
 
 
-def into_blocks(calls: Sequence[Call], limit: int) -> tuple[list[Block], list[Call]]:
+def into_blocks(calls: Sequence[Call], limit: int, budget: Budget) -> tuple[list[Block], list[Call]]:
     """Blocks of the regular calls, and the calls that must be looked at one by one."""
     groups: dict[Any, list[Call]] = {}
     for call in calls:
@@ -117,7 +120,7 @@ def into_blocks(calls: Sequence[Call], limit: int) -> tuple[list[Block], list[Ca
         if len(group) < MIN_CALLS:
             single += group
         else:
-            blocks.append(Block(group, limit))
+            blocks.append(Block(group, limit, budget.keep(len(group))))
     return blocks, single
 
 

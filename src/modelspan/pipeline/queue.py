@@ -59,5 +59,10 @@ class Queue:
         self._room = min(self._limit, self._room + held) if self._items else self._limit
         return items
 
+    @property
+    def half_full(self) -> bool:
+        """Whether more than half of the room is used."""
+        return self._room < self._limit // 2
+
     def __len__(self) -> int:
         return len(self._items)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from modelspan.delivery.accounting import Ledger
     from modelspan.pipeline.block import Block
+    from modelspan.pipeline.budget import Budget
     from modelspan.pipeline.queue import Queue
     from modelspan.prediction import Prediction
 
@@ -47,6 +48,7 @@ class Worker:
         tick_seconds: float,
         sample_rows: int,
         crowded: Callable[[], bool],
+        budget: Budget,
     ) -> None:
         self._queue = queue
         self._sinks = sinks
@@ -54,6 +56,7 @@ class Worker:
         self._tick = tick_seconds
         self._rows = sample_rows
         self._crowded = crowded
+        self._budget = budget
         self.busy = threading.Lock()
         """Held while a batch is in the sinks."""
         self._stop = threading.Event()
@@ -87,6 +90,7 @@ class Worker:
             try:
                 self._queue.wake.wait(self._tick)
                 self._queue.wake.clear()
+                self._budget.note(crowded=self._queue.half_full)
                 self._drain(len(self._queue))
             except BaseException:
                 fault("running the worker")
@@ -111,11 +115,11 @@ class Worker:
             if not isinstance(item, Call):
                 with guard("running what was queued"):
                     item()
-        blocks, single = into_blocks(calls, self._rows)
+        blocks, single = into_blocks(calls, self._rows, self._budget)
         predictions = []
-        for call in single:
+        for call, kept in zip(single, self._budget.keep(len(single)).tolist(), strict=True):
             with guard("describing a prediction"):
-                predictions.append(assemble(call, self._rows))
+                predictions.append(assemble(call, self._rows, kept=kept))
         self._ledger.emit("predictions", len(calls))
         for sink in self._sinks:
             with guard(f"running {type(sink).__name__}"):

@@ -97,11 +97,15 @@ DROPPED: Final = Metric(
 STORED: Final = Metric(
     "modelspan.internal.stored", "updowncounter", "{record}", "Records in the spool on disk.", (SIGNAL,)
 )
+SHARE: Final = Metric(
+    "modelspan.internal.share", "gauge", "{share}",
+    "Share of the successful calls that get a span and log records: less when the worker costs too much.", (),
+)  # fmt: skip
 ERRORS: Final = Metric(
     "modelspan.internal.errors", "counter", "{error}", "Faults of modelspan itself, contained.", ()
 )
 
 CORE_METRICS: Final = (
     DURATION, ACTIVE, PREDICTIONS, SCORE, FEATURE_OBSERVATIONS, FEATURE_REFERENCE, FEATURE_MISSING,
-    DRIFT_SCORE, DRIFT_DETECTED, EMITTED, DELIVERED, DROPPED, STORED, ERRORS,
+    DRIFT_SCORE, DRIFT_DETECTED, EMITTED, DELIVERED, DROPPED, STORED, SHARE, ERRORS,
 )  # fmt: skip

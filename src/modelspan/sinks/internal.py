@@ -10,7 +10,7 @@ from modelspan import semconv
 from modelspan.guard import fault_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from modelspan.delivery.accounting import Ledger
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 class InternalMetrics:
     """Observes the ledger at each collection."""
 
-    def __init__(self, meter: Meter, ledger: Ledger) -> None:
+    def __init__(self, meter: Meter, ledger: Ledger, share: Callable[[], float]) -> None:
+        measured = semconv.SHARE
+        meter.create_observable_gauge(
+            measured.name, [lambda _: [Observation(share())]], measured.unit, measured.description
+        )
         self._ledger = ledger
         for metric, callback in (
             (semconv.EMITTED, self._emitted),

@@ -29,29 +29,39 @@ class LogSink:
     """Emits events through the logger in use; only the features that `log_features` lists leave."""
 
     def __init__(
-        self, emit: Emit, rows: int, add: Callable[[Records], None] | None = None, around: Any = None
+        self,
+        emit: Emit,
+        rows: int,
+        lose: Callable[[str, int], None],
+        add: Callable[[Records], None] | None = None,
+        around: Any = None,
     ) -> None:
         self._emit = emit
         self._rows = rows
         self._kinds: dict[tuple[str, str], type] = {}
+        self._lose = lose
         self._add = add
         self._around = around
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """Events of each call."""
         for prediction in predictions:
+            if not prediction.kept:
+                self._lose("logs", min(self._rows, _sampled(prediction)))
+                continue
             with guard("making a log event"):
                 for event in self._events(prediction):
                     self._emit(event)
 
     def take_block(self, block: Block) -> None:
         """Events of regular calls: as bytes where the sender is ours, else one by one."""
-        if not self._rows or not block.kept.any():
+        if not self._rows:
             return
         columns = log_columns(block, self._kinds) if self._add is not None else None
         if columns is None or self._add is None:
-            self([p for p, kept in zip(block.predictions, block.kept.tolist(), strict=True) if kept])
+            self(block.predictions)
         else:
+            self._lose("logs", int((~block.kept).sum()))
             for records in logs.encode(self._around, columns):
                 self._add(records)
 

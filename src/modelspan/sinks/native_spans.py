@@ -33,19 +33,21 @@ class NativeSpanSink:
     through the SDK then, by `through_sdk`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - made in one place
         self,
         add: Callable[[Records], None],
         around: Envelope,
         rule: SamplingRule,
         through_sdk: SpanSink,
         is_plain: Callable[[], bool],
+        lose: Callable[[str, int], None],
     ) -> None:
         self._add = add
         self._around = around
         self._rule = rule
         self._through_sdk = through_sdk
         self._is_plain = is_plain
+        self._lose = lose
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """One span each."""
@@ -61,7 +63,9 @@ class NativeSpanSink:
         if not self._is_plain():
             self._through_sdk(block.predictions)
             return
-        keep = block.kept & block.sampled(self._rule)
+        sampled = block.sampled(self._rule)
+        keep = block.kept & sampled
+        self._lose("spans", int((sampled & ~block.kept).sum()))
         if keep.any():
             self._add(spans.encode(self._around, self._columns(block, keep)))
 
@@ -70,7 +74,10 @@ class NativeSpanSink:
         parent = get_current_span(context if isinstance(context, Context) else Context()).get_span_context()
         given = prediction.sampling
         kept = self._rule.keeps(prediction.trace_id, parent if parent.is_valid else None)
-        if kept if given is None else prediction.sampled:
+        sampled = kept if given is None else prediction.sampled
+        if sampled and not prediction.kept:
+            self._lose("spans", 1)
+        elif sampled:
             self._add(records.single(self._around, spans.encode_one(self._span(prediction, parent))))
 
     def _columns(self, block: Block, keep: Any) -> spans.SpanColumns:

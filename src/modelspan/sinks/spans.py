@@ -26,14 +26,20 @@ _ROUTING = ("data_stream.", "elasticsearch.")
 class SpanSink:
     """Makes the spans through the tracer in use: its sampler, limits and processors apply."""
 
-    def __init__(self, maker: SpanMaker, drifting: Callable[[Model], bool]) -> None:
-        """`drifting` tells whether a drift alarm of a model is open."""
+    def __init__(
+        self, maker: SpanMaker, drifting: Callable[[Model], bool], lose: Callable[[str, int], None]
+    ) -> None:
+        """`drifting` tells whether a model's drift alarm is open; `lose` counts what the guard left out."""
         self._maker = maker
         self._drifting = drifting
+        self._lose = lose
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """One span each."""
         for prediction in predictions:
+            if not prediction.kept:
+                self._lose("spans", 1)
+                continue
             with guard("making a span"):
                 self._make(prediction)
 
