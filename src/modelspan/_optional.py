@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from modelspan.delivery.accounting import Ledger
     from modelspan.delivery.logs import Emit
     from modelspan.sinks.alarms import Alert
-    from modelspan.sinks.performance import Follower
+    from modelspan.sinks.follower import Follower
     from modelspan.store.recorder import Recorder
 
 
@@ -74,7 +74,13 @@ def open_follower(
     """
     if recorder is None:
         return None
-    from modelspan.sinks import kpis, performance, performance_book, thresholds  # noqa: PLC0415 - few want it
+    from modelspan.sinks import (  # noqa: PLC0415 - few want it
+        follower,
+        kpis,
+        performance,
+        performance_book,
+        thresholds,
+    )
     from modelspan.threshold_file import load_thresholds  # noqa: PLC0415 - as above
 
     store = recorder.store
@@ -86,4 +92,4 @@ def open_follower(
         value = partial(computed.value, seconds=book.seconds)
         listeners.append(thresholds.ThresholdSink(meter, emit, store, rules, alert=alert, kpi=value))
     sink = performance.PerformanceSink(meter, emit, book, listeners)
-    return performance.Follower(sink, config.metric_interval_seconds)
+    return follower.Follower(sink, config.metric_interval_seconds)

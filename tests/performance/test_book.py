@@ -12,7 +12,8 @@ from modelspan import semconv
 from modelspan.performance.estimate import Estimator
 from modelspan.performance.sums import Options, Sums
 from modelspan.performance.window import Window
-from modelspan.sinks.performance import Follower, PerformanceSink
+from modelspan.sinks.follower import Follower
+from modelspan.sinks.performance import PerformanceSink
 from modelspan.sinks.performance_book import MAX_SEGMENTS, Book, Subject
 from modelspan.store.outcomes import OutcomeStore
 from modelspan.store.rows import Awaiting, ModelFacts, Outcome

@@ -49,6 +49,9 @@ class PerformanceSink:
         self._lock = threading.Lock()  # the metric reader observes on a thread of its own
         self._observed: dict[str, list[Observation]] = {}
         self._reported: dict[Place, tuple[int, bool]] = {}
+        self._basis: tuple[float, int] = (0.0, 0)
+        self._known: dict[Subject, dict[str, list[Observation]]] = {}
+        self._totals: dict[Subject, Any] = {}
         for metric in (*_BOUNDED[0], *_BOUNDED[1], semconv.ESTIMATE_DOUBTS, semconv.PERFORMANCE_SHARE,
                        semconv.PERFORMANCE_LAG):  # fmt: skip
             meter.create_observable_gauge(
@@ -79,6 +82,8 @@ class PerformanceSink:
             step = self._book.step()
             self._counters.count(step)
             self._report(step)
+            for place in step.changed:
+                self._known.pop(place.subject, None)
             more = step.more
         observed = self._measure(time.time())
         with self._lock:
@@ -100,18 +105,32 @@ class PerformanceSink:
         return ((now - SETTLE_SECONDS) // seconds - 1) * seconds
 
     def _measure(self, now: float) -> dict[str, list[Observation]]:
+        """All observations; only what has changed is computed again."""
+        basis = (self._ended(now), self._book.loads)
+        if basis != self._basis:
+            self._basis, self._known = basis, {}
         found: dict[str, list[Observation]] = {}
         for subject in self._book.subjects():
-            windows = self._book.of(subject)
-            over = [window for start, window in windows if start <= self._ended(now)]
-            total = sum((window for _, window in windows), Window())
-            for which, window in ((LAST, over[-1] if over else None), (ALL, total)):
-                if window is not None:
-                    named = {**subject_attributes(subject), semconv.PERFORMANCE_WINDOW: which}
-                    self._observe(found, subject, window, named)
+            if subject not in self._known:
+                self._known[subject] = self._of(subject, basis[0])
+            for metric, observations in self._known[subject].items():
+                found.setdefault(metric, []).extend(observations)
         for subject, measures in self._gaps().items():
             named = {**subject_attributes(subject), semconv.PERFORMANCE_WINDOW: ALL}
             _bounded(found, _BOUNDED[0], measures, named)
+        return found
+
+    def _of(self, subject: Subject, ended: float) -> dict[str, list[Observation]]:
+        """The observations of one subject: its last window that is over, and all of them."""
+        found: dict[str, list[Observation]] = {}
+        windows = self._book.of(subject)
+        over = [window for start, window in windows if start <= ended]
+        total = sum((window for _, window in windows), Window())
+        self._totals[subject] = total.sums
+        for which, window in ((LAST, over[-1] if over else None), (ALL, total)):
+            if window is not None:
+                named = {**subject_attributes(subject), semconv.PERFORMANCE_WINDOW: which}
+                self._observe(found, subject, window, named)
         return found
 
     def _gaps(self) -> dict[Subject, Mapping[str, Measure]]:
@@ -119,8 +138,7 @@ class PerformanceSink:
         sums: dict[Subject, dict[str, Any]] = {}
         for subject in self._book.subjects():
             if subject.segment:
-                total = sum((window.sums for _, window in self._book.of(subject)), Window().sums)
-                sums.setdefault(subject._replace(value=""), {})[subject.value] = total
+                sums.setdefault(subject._replace(value=""), {})[subject.value] = self._totals[subject]
         return {subject: gaps(by_value, self._book.options_of(subject)) for subject, by_value in sums.items()}
 
     def _observe(
@@ -201,40 +219,3 @@ def _put(
     found: dict[str, list[Observation]], metric: str, value: float, attributes: Mapping[str, str]
 ) -> None:
     found.setdefault(metric, []).append(Observation(value, dict(attributes)))
-
-
-class Follower:
-    """Steps a sink at intervals on a thread of its own."""
-
-    def __init__(self, sink: PerformanceSink, seconds: float) -> None:
-        self.sink, self._seconds = sink, seconds
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="modelspan-performance", daemon=True)
-        self.busy = threading.Lock()
-        """Held during a step; see `Runtime.pause`."""
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def flush(self, seconds: float) -> bool:
-        """One step now, on the caller's thread; False if another one took too long."""
-        if not self.busy.acquire(timeout=max(0.0, seconds)):
-            return False
-        try:
-            with guard("measuring performance"):
-                self.sink.step()
-        finally:
-            self.busy.release()
-        return True
-
-    def close(self, seconds: float) -> None:
-        """One last step, then stop, within `seconds`."""
-        self.flush(seconds / 2)
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(max(0.0, seconds / 2))
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._seconds):
-            self.flush(self._seconds)

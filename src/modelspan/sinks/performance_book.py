@@ -84,6 +84,8 @@ class Book:
         self._keep = keep
         self._base = Options(beta=beta, quantiles=quantiles)
         self._position = -1
+        self.loads = 0
+        """How often all windows were read again, because another process had changed them."""
         self.windows: dict[Place, Window] = {}
         self.options: dict[Subject, Options] = {}
         self._estimators: dict[Subject, Estimator] = {}
@@ -142,6 +144,7 @@ class Book:
 
     def _load(self, position: int) -> None:
         """What other processes have made of it."""
+        self.loads += 1
         self.windows = {
             _place(name): Window.from_json(text) for name, text in self._store.documents(WINDOWS).items()
         }
