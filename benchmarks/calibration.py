@@ -112,7 +112,7 @@ def alarmed_streams(seed, kind, *, streams, columns, looks, look_rows, reference
 
 
 STREAMS = (
-    {"columns": 20, "looks": 10_000, "look_rows": 50},
+    {"columns": 20, "looks": 10_000, "look_rows": 100},
     {"columns": 1, "looks": 100_000, "look_rows": 100},
 )
 
