@@ -26,7 +26,7 @@ from modelspan.store.retention import sweep
 from modelspan.store.rows import Awaiting, ModelFacts, Outcome
 from modelspan.store.sqlite_database import SqliteDatabase
 
-SEQUENCES = int(os.environ.get("MODELSPAN_TEST_SEQUENCES", "40"))
+SEQUENCES = int(os.environ.get("MODELSPAN_TEST_SEQUENCES", "100"))
 WINDOW_DAYS, PLENTY = 90, 10**12
 FACTS = ModelFacts("m", classes=("a", "b", "c"))
 NAMES = [bytes([n]) * 24 for n in range(1, 7)]
