@@ -17,7 +17,7 @@ from opentelemetry.context import Context
 from modelspan import _setup
 from modelspan.capture import EXACT, capture
 from modelspan.guard import fault
-from modelspan.pipeline.call import CALL_KEY, ROW_COST, SPAN_KEY, Call, active, finish, set_last
+from modelspan.pipeline.call import CALL_KEY, SNAPSHOT_COST, SPAN_KEY, Call, active, finish, set_last
 from modelspan.pipeline.current import get_current, set_current
 from modelspan.pipeline.yields import Yields
 from modelspan.snapshot import ATOMS, DOUBLE, MAX_COLUMNS
@@ -65,6 +65,7 @@ def _function(function: Any, target: Target, select: Select, position: int) -> C
             else:
                 snapshot = (EXACT.get(type(features)) or capture)(features, _setup.sample_rows)
                 call, rows = Call(target, snapshot), snapshot.rows
+                call.cost = SNAPSHOT_COST
             active.add(call)
         except Exception:
             fault("copying the inputs of a prediction")
@@ -84,7 +85,7 @@ def _function(function: Any, target: Target, select: Select, position: int) -> C
         set_last(call)
         if type(answer) in ATOMS and rows == 1:
             call.atom = answer
-            runtime.queue.put(call, ROW_COST)
+            runtime.queue.put(call, call.cost)
         else:
             _keep(call, answer)
         return answer
@@ -198,6 +199,7 @@ def _begin(target: Target, select: Select, args: tuple[Any, ...], kwargs: dict[s
         return None
     try:
         call = Call(target, capture(select(args, kwargs), _setup.sample_rows))
+        call.cost = SNAPSHOT_COST
         active.add(call)
     except Exception:
         fault("copying the inputs of a prediction")

@@ -21,8 +21,8 @@ WINDOW_SECONDS: Final = 1.0
 class Budget:
     """Share of the successful calls that get a span and log records; counts and errors are never thinned.
 
-    Every second the CPU time of the worker's thread is compared with `cores`; above it, or with a queue more
-    than half full, the share shrinks in proportion; below, it grows back by a quarter a second.
+    Every second the CPU time of the worker's thread is compared with `cores`; above it, or with a queue that
+    is more than half full after a drain, the share shrinks in proportion; below, it grows back by a quarter.
     """
 
     def __init__(self, cores: float, ledger: Ledger) -> None:

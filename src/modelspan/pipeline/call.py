@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from modelspan.pipeline.target import Target
 
 MAX_ENTRIES: Final = 64
-ROW_COST: Final = 1024
-"""About what a call of one row holds in bytes."""
+ROW_COST: Final = 512
+"""About what a call with one row of float64 holds in bytes."""
+SNAPSHOT_COST: Final = 1024
+"""About what a call holds whose inputs are one row of another kind."""
 SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 CALL_KEY: Final = create_key("modelspan-call")
 _last: ContextVar[Call | None] = ContextVar("modelspan-last-call", default=None)

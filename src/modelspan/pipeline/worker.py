@@ -90,8 +90,8 @@ class Worker:
             try:
                 self._queue.wake.wait(self._tick)
                 self._queue.wake.clear()
-                self._budget.note(crowded=self._queue.half_full)
                 self._drain(len(self._queue))
+                self._budget.note(crowded=self._queue.half_full)
             except BaseException:
                 fault("running the worker")
 
