@@ -14,7 +14,6 @@ from modelspan.drift.threshold import parse_threshold
 from modelspan.errors import ConfigError
 from modelspan.redaction import OFF, Redactor
 from modelspan.signing import decode_secret
-from modelspan.threshold_file import load_thresholds
 
 if TYPE_CHECKING:
     from modelspan.config import Config
@@ -62,6 +61,8 @@ def check_thresholds(config: Config) -> None:
         raise ConfigError(
             f"thresholds={config.thresholds!r:.200} needs a store of outcomes; set data= to a folder"
         )
+    from modelspan.threshold_file import load_thresholds  # noqa: PLC0415 - scipy.special costs 0.3 s at start
+
     load_thresholds(config.thresholds)
 
 
