@@ -1,6 +1,7 @@
 """Hostile inputs, answers, exceptions: nothing changes for the caller and no neighbour is lost."""
 
 import math
+import os
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import modelspan
+
+CALLS = int(os.environ.get("MODELSPAN_TEST_HOSTILE_CALLS", "5000"))
+"""Generated calls; a long run sets 200000."""
 
 
 class Broken:
@@ -177,12 +181,12 @@ values = st.recursive(
 )
 
 
-def test_generated_hostile_values_never_reach_the_caller_as_errors():
+def test_a01_generated_hostile_values_never_reach_the_caller_as_errors():
     with modelspan.testing.record() as telemetry:
         predict = modelspan.monitor(model="m", log_features=["a"])(lambda x: x)
         count = 0
 
-        @settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @settings(max_examples=CALLS, deadline=None, suppress_health_check=list(HealthCheck), database=None)
         @given(values)
         def call(value):
             nonlocal count

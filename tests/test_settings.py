@@ -33,12 +33,12 @@ def predict(x):
         ({"colour": "red"}, "colour= is not a setting; the settings are service_name"),
     ],
 )
-def test_a_wrong_setting_names_value_rule_and_way_out(settings, said):
+def test_a23_a_wrong_setting_names_value_rule_and_way_out(settings, said):
     with pytest.raises(ConfigError, match=said):
         Config.resolve({}, **settings)
 
 
-def test_credentials_never_go_over_plain_http_to_another_host():
+def test_s07_credentials_never_go_over_plain_http_to_another_host():
     secret = {"authorization": "Bearer s3cret"}
     with pytest.raises(ConfigError, match="insecure=True") as error:
         Config(endpoint="http://collector.example:4318", headers=secret)
@@ -66,7 +66,7 @@ def test_arguments_go_before_the_environment_and_that_before_the_default():
     ("variable", "value"),
     [("MODELSPAN_SAMPLE_ROWS", "many"), ("MODELSPAN_TICK_SECONDS", ""), ("MODELSPAN_INSECURE", "perhaps")],
 )
-def test_a_wrong_variable_is_named(variable, value):
+def test_a23_a_wrong_variable_is_named(variable, value):
     if not value:
         assert Config.resolve({variable: value}) == Config()
         return

@@ -99,7 +99,7 @@ def test_a_message_arrives_signed_and_leaves_the_store(tmp_path, receiver):
 
 
 @pytest.mark.parametrize("status", [301, 400, 404, 429, 500, 503])
-def test_a_refusal_is_tried_again_under_the_same_id(tmp_path, receiver, quick, status):
+def test_e12_a_refusal_is_tried_again_under_the_same_id(tmp_path, receiver, quick, status):
     receiver.answers = [(status, {"location": receiver.url}), (status, {})]
     store = WebhookStore(tmp_path)
     sender = WebhookSender(store, receiver.url, SECRET)
@@ -121,7 +121,7 @@ def test_retry_after_is_honoured(tmp_path, receiver, quick):
     sender.close(5)
 
 
-def test_a_message_of_a_killed_process_is_delivered_by_the_next(tmp_path, receiver):
+def test_e12_a_message_of_a_killed_process_is_delivered_by_the_next(tmp_path, receiver):
     done = subprocess.run([sys.executable, "-c", ADD_AND_DIE, tmp_path], check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
     store = WebhookStore(tmp_path)
@@ -141,7 +141,7 @@ def test_two_processes_do_not_send_the_same_message(tmp_path, receiver):
     two.close()
 
 
-def test_waiting_doubles_and_a_message_is_given_up_after_a_day(tmp_path, monkeypatch):
+def test_e12_waiting_doubles_and_a_message_is_given_up_after_a_day(tmp_path, monkeypatch):
     clock = [1_000_000.0]
     monkeypatch.setattr(storing.time, "time", lambda: clock[0])
     store = WebhookStore(tmp_path)

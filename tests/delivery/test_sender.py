@@ -23,7 +23,7 @@ def numbered(count):
     return [f"s{i}" for i in range(count)]
 
 
-def test_what_was_added_before_a_flush_has_been_accepted_after_it_over_one_connection(sending, endpoint):
+def test_c09_what_was_added_before_a_flush_has_been_accepted_after_it_over_one_connection(sending, endpoint):
     out = sending()
     for name in numbered(200):
         out.add(name)
@@ -37,7 +37,7 @@ def test_what_was_added_before_a_flush_has_been_accepted_after_it_over_one_conne
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 408, 418, 429, 500, 502, 503, 504, 301, 302, 307])
-def test_what_may_pass_is_tried_again_and_a_redirect_is_neither_followed_nor_a_success(
+def test_c07_what_may_pass_is_tried_again_and_a_redirect_is_neither_followed_nor_a_success(
     sending, endpoint, status
 ):
     answers = iter([(status, {"location": "/elsewhere"}, b"no")] * 3)
@@ -51,7 +51,7 @@ def test_what_may_pass_is_tried_again_and_a_redirect_is_neither_followed_nor_a_s
 
 
 @pytest.mark.parametrize("status", [400, 413])
-def test_a_refused_batch_is_halved_until_the_bad_record_is_alone(sending, endpoint, status):
+def test_c06_a_refused_batch_is_halved_until_the_bad_record_is_alone(sending, endpoint, status):
     endpoint.script = lambda body: status if "s77" in names_in(body) else 200
     out = sending()
     out.add(*numbered(512))
@@ -61,7 +61,7 @@ def test_a_refused_batch_is_halved_until_the_bad_record_is_alone(sending, endpoi
     assert out.balanced
 
 
-def test_records_that_an_accepting_endpoint_rejects_are_counted(sending, endpoint):
+def test_c08_records_that_an_accepting_endpoint_rejects_are_counted(sending, endpoint):
     answer = ExportTraceServiceResponse()
     answer.partial_success.rejected_spans = 3
     kind = {"content-type": "application/x-protobuf"}
@@ -81,7 +81,7 @@ def test_a_web_page_is_no_success(sending, endpoint):
 
 
 @pytest.mark.parametrize(("header", "least"), [("1", 0.9), ("-5", 0.0), ("junk", 0.0), ("0", 0.0)])
-def test_retry_after_is_kept(sending, endpoint, header, least):
+def test_c05_retry_after_is_kept(sending, endpoint, header, least):
     answers = iter([(429, {"retry-after": header}, b"")])
     endpoint.script = lambda body: next(answers, 200)
     out = sending(delay_seconds=0.01)
@@ -122,7 +122,7 @@ def reset(handler):
 
 
 @pytest.mark.parametrize("fault", [drip, garbage, endless_headers, endless_body, reset])
-def test_a_faulty_answer_ends_by_the_deadline_and_the_records_arrive_after_it(sending, endpoint, fault):
+def test_c15_a_faulty_answer_ends_by_the_deadline_and_the_records_arrive_after_it(sending, endpoint, fault):
     answers = iter([fault])
     endpoint.script = lambda body: next(answers, 200)
     out = sending(timeout=0.5)
@@ -134,7 +134,7 @@ def test_a_faulty_answer_ends_by_the_deadline_and_the_records_arrive_after_it(se
     assert out.balanced
 
 
-def test_a_black_hole_holds_neither_flush_nor_close_past_their_time(sending):
+def test_c04_a_black_hole_holds_neither_flush_nor_close_past_their_time(sending):
     with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
         out = sending(f"http://127.0.0.1:{server.getsockname()[1]}")
         out.add(*numbered(100))
@@ -148,7 +148,7 @@ def test_a_black_hole_holds_neither_flush_nor_close_past_their_time(sending):
         assert out.balanced
 
 
-def test_an_endpoint_that_never_listened_gets_one_last_attempt_and_a_short_close(sending):
+def test_c03_an_endpoint_that_never_listened_gets_one_last_attempt_and_a_short_close(sending):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     out = sending(f"http://127.0.0.1:{port}")
@@ -160,7 +160,7 @@ def test_an_endpoint_that_never_listened_gets_one_last_attempt_and_a_short_close
     assert out.dropped == {"exit_timeout": 10}
 
 
-def test_after_an_outage_everything_arrives_at_the_endpoint_that_came_back(sending, until):
+def test_c13_after_an_outage_everything_arrives_at_the_endpoint_that_came_back(sending, until):
     first = Endpoint()
     port = first.server_address[1]
     out = sending(first.url)
@@ -179,7 +179,7 @@ def test_after_an_outage_everything_arrives_at_the_endpoint_that_came_back(sendi
         second.stop()
 
 
-def test_a_full_queue_refuses_the_newest_and_counts(sending, endpoint):
+def test_f01_a_full_queue_refuses_the_newest_and_counts(sending, endpoint):
     gate = threading.Event()
     endpoint.script = lambda body: 200 if gate.wait(10) else 500
     out = sending(capacity_bytes=20_000)
@@ -206,7 +206,9 @@ def test_spans_of_the_sdk_travel_too_and_a_bad_one_spoils_no_neighbour(sending, 
     assert out.dropped == {"encoding": 1}
 
 
-def test_a_sending_thread_that_something_kills_goes_on_with_the_next_record(sending, endpoint, monkeypatch):
+def test_d13_a_sending_thread_that_something_kills_goes_on_with_the_next_record(
+    sending, endpoint, monkeypatch
+):
     said = []
     monkeypatch.setattr(sender_module, "fault", said.append)
     out = sending()

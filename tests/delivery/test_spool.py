@@ -48,7 +48,7 @@ def test_what_is_appended_comes_back_in_order_and_the_files_are_gone_after(tmp_p
     assert drained(spool) == [some("c")]
 
 
-def test_files_are_the_owners_only_whatever_the_umask(tmp_path):
+def test_s16_files_are_the_owners_only_whatever_the_umask(tmp_path):
     before = os.umask(0)
     try:
         spool = Spool(tmp_path / "spool", "spans", LIMIT)
@@ -61,14 +61,14 @@ def test_files_are_the_owners_only_whatever_the_umask(tmp_path):
     spool.close()
 
 
-def test_a_folder_that_others_may_write_to_is_refused(tmp_path):
+def test_s16_a_folder_that_others_may_write_to_is_refused(tmp_path):
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o777)
     with pytest.raises(PermissionError, match="others may write"):
         Spool(tmp_path / "open", "spans", LIMIT)
 
 
-def test_a_link_in_the_folder_is_not_followed(tmp_path):
+def test_s15_a_link_in_the_folder_is_not_followed(tmp_path):
     (tmp_path / "spool").mkdir(mode=0o700)
     (tmp_path / "target").write_bytes(b"mine")
     (tmp_path / "spool" / "spans-1.spool").symlink_to(tmp_path / "target")
@@ -77,7 +77,7 @@ def test_a_link_in_the_folder_is_not_followed(tmp_path):
     assert (tmp_path / "target").read_bytes() == b"mine"
 
 
-def test_a_full_spool_takes_no_more(tmp_path):
+def test_c02_a_full_spool_takes_no_more(tmp_path):
     spool = Spool(tmp_path / "spool", "spans", 5000)
     taken = [spool.append(some("x" * 900)) for _ in range(20)]
     assert taken == sorted(taken, reverse=True)
@@ -134,7 +134,7 @@ def test_a_segment_that_is_cut_or_altered_gives_a_prefix_of_what_it_held(tmp_pat
 
 @given(st.binary(max_size=300))
 @settings(deadline=None, suppress_health_check=list(HealthCheck))
-def test_any_bytes_in_a_segment_are_read_without_an_error(tmp_path, junk):
+def test_a02_any_bytes_in_a_segment_are_read_without_an_error(tmp_path, junk):
     path = tmp_path / "segment"
     path.write_bytes(junk)
     descriptor = os.open(path, os.O_RDWR)
@@ -160,7 +160,7 @@ def whole(out):
     return ledger.emitted["spans"] == ledger.delivered["spans"] + lost + ledger.stored["spans"]
 
 
-def test_records_of_an_outage_wait_on_disk_and_arrive_once_when_it_is_over(sending, tmp_path, until):
+def test_c01_records_of_an_outage_wait_on_disk_and_arrive_once_when_it_is_over(sending, tmp_path, until):
     first = Endpoint()
     port = first.server_address[1]
     out = on_disk(sending, tmp_path, first.url)

@@ -161,7 +161,7 @@ def test_a_body_of_ordinary_spans_fits_up_to_the_sizes_that_collectors_send():
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_a_gzip_bomb_gets_413_and_costs_less_than_20_mb(name):
+def test_s13_a_gzip_bomb_gets_413_and_costs_less_than_20_mb(name):
     body, content_type = BOMBS[name]
     assert len(body) < MAX_BODY
     bodies.parse("traces", JSON, b"{}")
@@ -245,7 +245,7 @@ MESSAGES = {
 
 @given(st.sampled_from(list(MESSAGES)), st.data())
 @settings(suppress_health_check=[HealthCheck.too_slow])
-def test_any_bytes_are_decoded_or_refused_and_never_fail_otherwise(signal, data):
+def test_a02_any_bytes_are_decoded_or_refused_and_never_fail_otherwise(signal, data):
     start, decode = MESSAGES[signal]
     cut = data.draw(st.integers(0, len(start)))
     body = start[:cut] + data.draw(st.binary(max_size=200)) + start[cut:]

@@ -28,12 +28,12 @@ def test_names_of_this_machine_are_answered(client, name):
         "user@[::1",
     ],
 )
-def test_other_names_are_refused_on_both_ports_against_dns_rebinding(client, name):
+def test_s13_other_names_are_refused_on_both_ports_against_dns_rebinding(client, name):
     assert client.get("/api/models", Host=name).status in (400, 403)
     assert client.post("traces", b"{}", "application/json", Host=name).status in (400, 403)
 
 
-def test_with_a_token_every_path_of_both_ports_needs_it(start):
+def test_s13_with_a_token_every_path_of_both_ports_needs_it(start):
     client = start(token=TOKEN)
     for path in PATHS:
         assert client.get(path).status == 401, path

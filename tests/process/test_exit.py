@@ -18,7 +18,7 @@ def calls(queries):
     [("", 0), ("sys.exit(3)", 3), ("raise RuntimeError('uncaught')", 1)],
     ids=["normal", "sys.exit", "uncaught exception"],
 )
-def test_everything_arrives_when_a_program_ends(program, queries, ending, status):
+def test_d01_everything_arrives_when_a_program_ends(program, queries, ending, status):
     done, _ = program(f"for i in range(200): predict({{'a': i}})\n{ending}").run()
     assert done.returncode == status, done.stderr
     assert calls(queries) == 200
@@ -30,7 +30,7 @@ def test_everything_arrives_when_a_program_ends(program, queries, ending, status
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
-def test_everything_arrives_when_a_signal_ends_a_program(program, queries, stop, sig):
+def test_d01_everything_arrives_when_a_signal_ends_a_program(program, queries, stop, sig):
     process = program("""
         import time
         for i in range(200): predict({"a": i})
@@ -43,7 +43,7 @@ def test_everything_arrives_when_a_signal_ends_a_program(program, queries, stop,
     assert calls(queries) == 200
 
 
-def test_a_handler_of_the_application_is_left_alone(program, queries, stop):
+def test_d01_a_handler_of_the_application_is_left_alone(program, queries, stop):
     process = program("""
         import signal, sys, time
         def bye(*_):
@@ -84,7 +84,7 @@ def test_with_nothing_listening_answers_stay_and_the_exit_is_short_and_says_what
 
 
 @pytest.mark.parametrize("endpoint", ["refused", "black hole"])
-def test_the_exit_is_bounded_to_five_seconds_in_all(program, endpoint):
+def test_d03_the_exit_is_bounded_to_five_seconds_in_all(program, endpoint):
     with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
         url = nothing_listens() if endpoint == "refused" else f"http://127.0.0.1:{server.getsockname()[1]}"
         code = """

@@ -23,7 +23,7 @@ def counted(queries):
     return sum(one["points"][-1]["value"] for one in series)
 
 
-def test_a_forked_child_counts_from_zero_and_sends_for_itself(program, queries):
+def test_d05_a_forked_child_counts_from_zero_and_sends_for_itself(program, queries):
     done, _ = program("""
         import os
         for i in range(30): predict({"a": i})
@@ -57,7 +57,7 @@ def test_a_multiprocessing_pool_loses_nothing(program, queries, method):
     assert calls(queries) == 4
 
 
-def test_forks_while_threads_predict_never_hang(program, queries):
+def test_d05_forks_while_threads_predict_never_hang(program, queries):
     done, _ = program("""
         import os, threading
         stop = threading.Event()
@@ -124,7 +124,7 @@ def application(environ, start_response):
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_counts_add_up_after_sigterm_under_a_web_server(program, queries, stop, until, name):
+def test_d02_counts_add_up_after_sigterm_under_a_web_server(program, queries, stop, until, name):
     port = free_port()
     command = SERVERS[name]
     where = (

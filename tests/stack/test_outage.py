@@ -8,7 +8,7 @@ from pathlib import Path
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "collector_outage.py"
 
 
-def test_what_a_killed_collector_had_accepted_is_delivered_from_its_queue(otelcol):
+def test_c16_what_a_killed_collector_had_accepted_is_delivered_from_its_queue(otelcol):
     """The benchmark with a short outage: its figures for 30 s are in collector/README.md."""
     done = subprocess.run(
         [sys.executable, str(BENCHMARK), "--before=2", "--outage=3", "--after=2", "--json"],

@@ -126,7 +126,7 @@ def test_every_row_of_a_batch_gets_its_own_outcome(told):
         ({"at": time.time() + 10_000}, "future"),
     ],
 )
-def test_an_outcome_without_meaning_is_rejected_with_a_reason_and_counted(told, changed, reason):
+def test_a20_an_outcome_without_meaning_is_rejected_with_a_reason_and_counted(told, changed, reason):
     scorer()({"p": 0.7})
     row = {"prediction_id": last(), "outcome": "bad"} | changed
     (receipt,) = modelspan.feedback([row], wait=True)
@@ -159,7 +159,7 @@ def test_a_time_is_a_datetime_a_text_or_seconds_and_utc_unless_it_says_otherwise
     assert rows(told())[-1].outcome_ns == 1_767_323_045 * 10**9
 
 
-def test_an_outcome_of_ninety_days_later_joins(told):
+def test_a20_an_outcome_of_ninety_days_later_joins(told):
     scorer()({"p": 0.7})
     modelspan.feedback(last(), "bad", at=datetime(2020, 1, 1, tzinfo=UTC))
     assert counts(told()) == {"outcome.joined": 1}

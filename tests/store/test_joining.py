@@ -24,7 +24,7 @@ def test_a_prediction_is_pending_until_its_outcome_joins(either):
     assert counts(either) == {"outcome.joined": 1}
 
 
-def test_the_same_outcome_again_is_a_duplicate_and_counts_once(either):
+def test_a20_the_same_outcome_again_is_a_duplicate_and_counts_once(either):
     pid = new_id()
     add(either, awaiting(pid))
     assert tell(either, outcome(pid), outcome(pid)) == ["joined", "rejected:duplicate"]
@@ -32,7 +32,7 @@ def test_the_same_outcome_again_is_a_duplicate_and_counts_once(either):
     assert counts(either) == {"outcome.joined": 1, "outcome.rejected:duplicate": 2}
 
 
-def test_a_different_later_outcome_supersedes_the_first(either):
+def test_a20_a_different_later_outcome_supersedes_the_first(either):
     pid = new_id()
     add(either, awaiting(pid))
     tell(either, outcome(pid, "bad"))
@@ -59,7 +59,7 @@ def test_an_outcome_without_date_is_the_newest_also_after_the_clock_was_set_back
     assert either.changes(0)[-1].after.outcome_label == "good"
 
 
-def test_an_outcome_before_its_prediction_waits_and_joins_when_it_comes(either):
+def test_a20_an_outcome_before_its_prediction_waits_and_joins_when_it_comes(either):
     pid = new_id()
     assert tell(either, outcome(pid, "bad"), outcome(pid, "bad")) == ["orphan", "rejected:duplicate"]
     assert tell(either, outcome(pid, "good", at=NOW + 5 * SECOND)) == ["orphan"]
@@ -68,7 +68,7 @@ def test_an_outcome_before_its_prediction_waits_and_joins_when_it_comes(either):
     assert either.changes(0)[-1].after.outcome_label == "good"
 
 
-def test_rows_of_one_call_and_ids_that_share_a_span_do_not_cross(either):
+def test_a22_rows_of_one_call_and_ids_that_share_a_span_do_not_cross(either):
     pid = new_id()
     twin = bytes(16) + pid[16:]
     add(either, awaiting(pid, row=0), awaiting(pid, row=1))
@@ -76,7 +76,7 @@ def test_rows_of_one_call_and_ids_that_share_a_span_do_not_cross(either):
     assert counts(either) == {"prediction.pending": 1, "outcome.joined": 1, "outcome.orphan": 1}
 
 
-def test_a_reused_prediction_id_is_refused_and_counted(either):
+def test_a22_a_reused_prediction_id_is_refused_and_counted(either):
     pid = new_id()
     add(either, awaiting(pid), awaiting(pid))
     add(either, awaiting(pid, label="bad"))

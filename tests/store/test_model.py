@@ -216,7 +216,7 @@ class Feedback(RuleBasedStateMachine):
             assert found == current
 
 
-def test_the_store_agrees_with_its_model_in_any_sequence():
+def test_e08_the_store_agrees_with_its_model_in_any_sequence():
     run_state_machine_as_test(
         Feedback,
         settings=settings(
