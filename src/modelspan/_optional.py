@@ -80,13 +80,14 @@ def open_follower(
         performance,
         performance_book,
         thresholds,
+        variants,
     )
     from modelspan.threshold_file import load_thresholds  # noqa: PLC0415 - as above
 
     store = recorder.store
     book = performance_book.Book(store, config.performance_window_seconds, config.performance_windows)
     computed = kpis.KpiSink(meter, store)
-    listeners: list[Any] = [computed]
+    listeners: list[Any] = [computed, variants.VariantSink(meter, store)]
     if config.thresholds:
         rules = load_thresholds(config.thresholds)
         value = partial(computed.value, seconds=book.seconds)

@@ -17,6 +17,8 @@ class JoinedRow:
     """`<32 hex>-<16 hex>`: trace id and span id of the call."""
     row: int = 0
     """Position of the row in its call, from 0."""
+    key: str = ""
+    """Keyed hash of its business key, 32 hex digits; empty without one."""
     model: str
     version: str = ""
     variant: str = ""

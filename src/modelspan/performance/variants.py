@@ -1,68 +1,33 @@
-"""Champion and challenger on the same traffic, with a difference that may be looked at any time."""
+"""Champion, challenger and shadow on the same traffic, with a difference that may be looked at any time."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from modelspan.performance.anytime import AnytimeMean
+from modelspan.performance.matching import Traffic
 from modelspan.performance.measure import Measure, wilson
 from modelspan.performance.sums import true_label, true_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from modelspan.outcome import JoinedRow
+    from modelspan.outcome import Change, JoinedRow
+    from modelspan.performance.matching import Pair
 
-ERROR: Final = 0.05
-"""Probability that the interval ever, at any look, leaves out the true difference."""
-_MOST: Final = 0.5
-"""Largest stake on one observation."""
+MAX_COMPARISONS: Final = 20
+"""Two variants of a model each; pairs of further ones don't count."""
 
 
-@dataclass(slots=True)
-class AnytimeMean:
-    """The mean of values in [-1, 1] with an interval that is valid at every moment together.
+class Roles(NamedTuple):
+    """Who is compared with whom."""
 
-    Looking at each observation and stopping when it excludes 0 is wrong with probability 5 % at most, however
-    long one looks. It holds for any distribution, if each value has the same mean given those before.
-
-    Source: Waudby-Smith and Ramdas (2024), JRSS B 86(1), 1, theorem 2 (predictable plug-in empirical
-    Bernstein confidence sequence).
-    """
-
-    rows: int = 0
-    _total: float = 0.0
-    _spread: float = 0.0
-    _stakes: float = 0.0
-    _staked: float = 0.0
-    _variance: float = 0.0
-
-    def add(self, value: float) -> None:
-        """Take in one value; out of range raises ValueError."""
-        if not -1 <= value <= 1:
-            raise ValueError(f"value={value} is outside [-1, 1]")
-        x = (value + 1) / 2
-        self.rows += 1
-        before = (0.5 + self._total) / self.rows
-        variance = (0.25 + self._spread) / self.rows
-        stake = min(
-            _MOST, math.sqrt(2 * math.log(2 / ERROR) / (variance * self.rows * math.log1p(self.rows)))
-        )
-        self._variance += (x - before) ** 2 * (-math.log1p(-stake) - stake)
-        self._stakes += stake
-        self._staked += stake * x
-        self._total += x
-        self._spread += (x - (0.5 + self._total) / (self.rows + 1)) ** 2
-
-    def measure(self) -> Measure | None:
-        """Mean and interval; None without rows."""
-        if not self.rows:
-            return None
-        centre = self._staked / self._stakes
-        half = (math.log(2 / ERROR) + self._variance) / self._stakes
-        low, high = max(0.0, centre - half), min(1.0, centre + half)
-        return Measure(2 * self._total / self.rows - 1, 2 * low - 1, 2 * high - 1)
+    model: str
+    champion: str
+    champion_version: str
+    challenger: str
+    challenger_version: str
 
 
 @dataclass(slots=True)
@@ -76,20 +41,34 @@ class Comparison:
     better: AnytimeMean = field(default_factory=AnytimeMean)
     """Per row with outcome 1 if only the challenger is right (of values: closer), -1 if the champion."""
 
-    def add(self, champion: JoinedRow, challenger: JoinedRow) -> None:
-        """Take in one row that both predicted; its outcome may stand at either."""
+    def pair(self, champion: JoinedRow, challenger: JoinedRow) -> None:
+        """Take in one row that both predicted."""
         self.pairs += 1
         self.agreed += (champion.label, champion.value) == (challenger.label, challenger.value)
         if all(row.score is not None and 0 <= row.score <= 1 for row in (champion, challenger)):
             self.scores.add((challenger.score or 0.0) - (champion.score or 0.0))
-        one, other = _loss(champion), _loss(challenger)
-        if one is not None and other is not None:
-            self.better.add(float(other < one) - float(one < other))
+
+    def settle(self, champion: JoinedRow, challenger: JoinedRow) -> bool:
+        """Take in the outcome of such a row, which may stand at either; False if it is not known."""
+        one, other = _loss(champion, challenger), _loss(challenger, champion)
+        if one is None or other is None:
+            return False
+        self.better.add(float(other < one) - float(one < other))
+        return True
 
     @property
     def agreement(self) -> Measure | None:
         """Share of rows with the same answer; None without pairs."""
         return wilson(self.agreed, self.pairs)
+
+    def measures(self) -> dict[str, Measure]:
+        """What is defined of agreement, score_difference and performance_difference."""
+        found = {
+            "agreement": self.agreement,
+            "score_difference": self.scores.measure(),
+            "performance_difference": self.better.measure(),
+        }
+        return {name: each for name, each in found.items() if each is not None}
 
     @property
     def verdict(self) -> str:
@@ -103,25 +82,62 @@ class Comparison:
 def compare_variants(rows: Iterable[JoinedRow], champion: str, challenger: str) -> Comparison:
     """Compare two variants of one model over the rows of the same traffic, in order of prediction.
 
-    Rows belong together when they are of one trace (the variants were called within one request) and have the
-    same position. A row of one variant alone does not count; of several calls the first one does.
+    `Traffic` says which rows belong together. A row of one variant alone does not count.
     """
-    comparison = Comparison()
-    waiting: dict[tuple[str, int], JoinedRow] = {}
+    comparison, traffic = Comparison(), Traffic()
     for row in sorted(rows, key=lambda each: each.predicted_ns):
-        if row.variant not in (champion, challenger):
-            continue
-        key = (row.prediction_id.partition("-")[0], row.row)
-        other = waiting.setdefault(key, row)
-        if other.variant != row.variant:
-            first, second = (other, row) if other.variant == champion else (row, other)
-            comparison.add(first, second)
-            waiting[key] = row  # a third one meets nobody: it is of one of the two variants again
+        if row.variant in (champion, challenger):
+            pairs, due = traffic.take(row)
+            for pair in pairs:
+                comparison.pair(*pair.ordered(champion))
+            for pair in due:
+                comparison.settle(*pair.ordered(champion))
     return comparison
 
 
-def _loss(row: JoinedRow) -> float | None:
-    """0 or 1 of a class, the absolute error of a value; None without outcome."""
+class Comparisons:
+    """Every two variants of each model, compared while changes of the store come in.
+
+    An outcome counts when it is first known; the interval can't take back what was seen, so a correction
+    leaves it as it is.
+    """
+
+    def __init__(self) -> None:
+        self.traffic = Traffic()
+        self.found: dict[Roles, Comparison] = {}
+
+    def take(self, change: Change) -> None:
+        """Take in the next change, in commit order."""
+        pairs, due = self.traffic.take(change.after, new=change.before is None)
+        for pair in pairs:
+            found = self._of(pair)
+            if found is not None:
+                found[0].pair(*found[1])
+        for pair in due:
+            found = self._of(pair)
+            if found is not None:
+                found[0].settle(*found[1])
+
+    def _of(self, pair: Pair) -> tuple[Comparison, tuple[JoinedRow, JoinedRow]] | None:
+        """The comparison of a pair, and its rows, the champion's first; None when there are too many."""
+        champion = min((pair.first.row.variant, pair.second.row.variant), key=_rank)
+        one, other = pair.ordered(champion)
+        roles = Roles(one.model, one.variant, one.version, other.variant, other.version)
+        if roles not in self.found and len(self.found) >= MAX_COMPARISONS:
+            return None
+        return self.found.setdefault(roles, Comparison()), (one, other)
+
+
+def _rank(variant: str) -> tuple[bool, bool, str]:
+    """The champion of two: the one of that name, else the one without a name, else the first by name."""
+    return variant != "champion", variant != "", variant
+
+
+def _loss(row: JoinedRow, other: JoinedRow) -> float | None:
+    """0 or 1 of a class, the absolute error of a value; None without outcome at the row or at the other."""
+    if not row.known:
+        row = replace(row, outcome_label=other.outcome_label, outcome_value=other.outcome_value,
+                      outcome_ns=other.outcome_ns)  # fmt: skip
     if not row.known:
         return None
     label, value = true_label(row), true_value(row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from modelspan.outcome import Change, JoinedRow
 from modelspan.store.rows import ModelFacts, unsealed
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from modelspan.store.database import Database
 
 _Cells = tuple[Any, ...]
+_MASK: Final = 2**64 - 1
 
 
 def read_changes(database: Database, after: int, limit: int) -> Sequence[Change]:
@@ -28,8 +29,9 @@ def read_changes(database: Database, after: int, limit: int) -> Sequence[Change]
     predictions |= _wanted(database, "predictions", missing)
     before = _wanted(database, "outcomes", {cells[7] for cells in told if cells[7]})
     models = _models(database, {cells[4] for cells in predictions.values()})
+    keys = _keys(database, predictions)
     return [
-        _change(position, predictions, outcomes.get(position), before, models)
+        _change(position, predictions, outcomes.get(position), before, (models, keys))
         for position in positions
         if position not in outcomes or outcomes[position][1] in predictions
     ]
@@ -50,34 +52,43 @@ def _models(database: Database, numbers: Iterable[int]) -> dict[int, ModelFacts]
     return {number: ModelFacts.parse(document) for number, document in found.values()}
 
 
+def _keys(database: Database, numbers: Iterable[int]) -> dict[int, str]:
+    """Hashes of the business keys of those predictions that have one."""
+    wanted = list(numbers)
+    if not wanted:
+        return {}
+    found = database.rows(select("keys", "WHERE prediction IN ?*"), (wanted,))
+    cells = (unsealed("keys", row) for row in found)
+    return {number: f"{first & _MASK:016x}{second & _MASK:016x}" for number, first, second in cells}
+
+
 def _change(
     position: int,
     predictions: dict[int, _Cells],
     outcome: _Cells | None,
     before: dict[int, _Cells],
-    models: dict[int, ModelFacts],
+    named: tuple[dict[int, ModelFacts], dict[int, str]],
 ) -> Change:
+    cells = predictions[position if outcome is None else outcome[1]]
+    facts, key = named[0][cells[4]], named[1].get(cells[0], "")
     if outcome is None:
-        cells = predictions[position]
-        return Change(position=position, before=None, after=_row(cells, models[cells[4]], None))
-    cells = predictions[outcome[1]]
-    facts = models[cells[4]]
+        return Change(position=position, before=None, after=_row(cells, facts, key, None))
     return Change(
         position=position,
-        before=_row(cells, facts, before.get(outcome[7])),
-        after=_row(cells, facts, outcome),
+        before=_row(cells, facts, key, before.get(outcome[7])),
+        after=_row(cells, facts, key, outcome),
     )
 
 
-def _row(cells: _Cells, facts: ModelFacts, outcome: _Cells | None) -> JoinedRow:
+def _row(cells: _Cells, facts: ModelFacts, key: str, outcome: _Cells | None) -> JoinedRow:
     _, _, pid, row, _, predicted_ns, label, value, score, extra = cells
     more = json.loads(extra) if extra else {}
     named = bytes(pid).hex()
     _, _, true_label, true_value, weight, at_ns = outcome[:6] if outcome else (0, 0, None, None, 1.0, None)
     return JoinedRow(
-        prediction_id=f"{named[:32]}-{named[32:]}", row=row, model=facts.name, version=facts.version,
-        variant=facts.variant, operation=facts.operation, task=facts.task, classes=facts.classes,
-        predicted_ns=predicted_ns, label=label, value=value, score=score,
+        prediction_id=f"{named[:32]}-{named[32:]}", row=row, key=key, model=facts.name,
+        version=facts.version, variant=facts.variant, operation=facts.operation, task=facts.task,
+        classes=facts.classes, predicted_ns=predicted_ns, label=label, value=value, score=score,
         probabilities=more.get("probabilities"), segments=more.get("segments", {}), outcome_label=true_label,
         outcome_value=true_value, weight=weight, outcome_ns=at_ns,
     )  # fmt: skip
