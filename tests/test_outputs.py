@@ -33,7 +33,8 @@ def test_labels_values_and_scores_are_told_apart():
     assert read(np.array([0, 1]), classes=("good", "bad")).labels == ["good", "bad"]
     assert read(True).labels == ["True"]
     assert read(np.array([1.5, 2.5])).values == [1.5, 2.5]
-    assert read(0.7, "binary", ("good", "bad"))[::2] == (["bad"], [0.7])
+    output = read(0.7, "binary", ("good", "bad"))
+    assert (output.labels, output.scores) == (["bad"], [0.7])
     assert read([10, 20], "regression").values == [10.0, 20.0]
     assert read(pd.Series([1.0, 0.0]), "multiclass", ("x", "y")).labels == ["y", "x"]
 
@@ -58,4 +59,4 @@ def test_an_answer_without_meaning_never_fails(answer):
 
 
 def test_no_answer_has_no_label():
-    assert read(None) == ((), (), ())
+    assert not any(read(None))

@@ -171,7 +171,11 @@ def test_an_alarm_opens_is_repeated_and_closes_and_marks_its_feature(client):
     )
     first, second = client.queries.alerts("credit")["alerts"]
     assert (first["feature"], first["state"], first["opened"]) == ("zip", "open", NOW + 3)
-    assert (second["opened"], second["closed"], second["trace_ids"]) == (NOW + 1, None, ["a" * 32, "b" * 32])
+    assert (second["opened"], second["closed"], second["trace_ids"]) == (
+        NOW + 1,
+        None,
+        ["b" * 32, "a" * 32],  # the newest evidence first
+    )
     assert (second["psi"], second["p_value"], second["kind"]) == (0.5, 0.01, "drift")
     assert {each["feature"]: each["detected"] for each in client.queries.drift()["features"]} == {
         "age": True,
