@@ -63,7 +63,7 @@ class Runtime:
         self.ledger = Ledger()
         self.recorder = open_recorder(config, self.ledger)
         self._providers = Providers(config, self.ledger, given)
-        meter = self._providers.meter
+        meter = self.meter = self._providers.meter
         self._webhooks = webhook_sender(config)
         alert = self._webhooks.send if self._webhooks else None
         self._detectors = DetectorSink(self._providers.emit_log, alert)

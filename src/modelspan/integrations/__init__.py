@@ -1,0 +1,1 @@
+"""Training in other frameworks, one module each; importing one imports its framework."""
