@@ -21,7 +21,7 @@ WATCH = """
 import builtins, json, socket, sys, threading
 touched = []
 def audit(event, args):
-    if event in ("socket.connect", "socket.bind") or event.startswith("subprocess"):
+    if event in ("socket.__new__", "socket.connect", "socket.bind") or event.startswith("subprocess"):
         touched.append(event)
     elif event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
         touched.append(f"{event} {args[0]}")
@@ -64,8 +64,13 @@ def test_importing_opens_no_socket_writes_no_file_and_starts_no_process(fresh_im
     assert fresh_import["touched"] == []
 
 
-@pytest.mark.parametrize(
-    "heavy", ["pandas", "polars", "sklearn", "dash", "plotly", "sqlite3", "typer", "rich"]
-)
+HEAVY = (
+    "asyncio", "dash", "google.protobuf", "http.client", "numpy.ma", "pandas", "plotly", "polars", "pyarrow",
+    "requests", "rich", "rollbar", "scipy", "sentry_sdk", "sklearn", "sqlite3", "typer",
+    "urllib3", "wrapt", "modelspan.performance.estimate",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("heavy", HEAVY)
 def test_importing_does_not_load_what_only_some_users_need(fresh_import, heavy):
     assert heavy not in fresh_import["modules"]

@@ -151,7 +151,7 @@ def test_e12_waiting_doubles_and_a_message_is_given_up_after_a_day(tmp_path, mon
         webhook = store.take()
         before = clock[0]
         alive = store.retry(webhook)
-        due = store._database.execute("SELECT due FROM webhooks").fetchone()[0]
+        due = store._database().execute("SELECT due FROM webhooks").fetchone()[0]
         waits.append(due - before)
         clock[0] = due + 0.001
     assert all(0.8 * 5 * 2**i <= wait <= 1.2 * 5 * 2**i for i, wait in enumerate(waits[:9]))
@@ -166,6 +166,33 @@ def test_the_file_is_private(tmp_path):
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "new" / storing.FILE_NAME).stat().st_mode & 0o777 == 0o600
     store.close()
+
+
+FORK_AND_LOOK = """
+import os, sys
+import modelspan
+modelspan.configure(webhook_url=sys.argv[1], data=sys.argv[2], endpoint="http://127.0.0.1:9")
+modelspan.monitor(model="m")(lambda x: 1)({"a": 1.0})
+from modelspan import _setup
+_setup.current._webhooks.send("before", {})
+child = os.fork()
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+    _setup.current._webhooks.send("after", {})
+else:
+    links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+    held = [os.readlink(link) for link in links if os.path.exists(link)]
+    os._exit(any("webhooks.sqlite" in path for path in held))
+modelspan.shutdown(5)
+"""
+
+
+def test_no_connection_to_the_file_crosses_a_fork_and_the_parent_goes_on(tmp_path, receiver):
+    command = [sys.executable, "-c", FORK_AND_LOOK, receiver.url, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    until(lambda: len(receiver.got) == 2)
+    assert sorted(json.loads(body)["type"] for _, body in receiver.got) == ["after", "before"]
 
 
 @pytest.mark.parametrize("secret", ["plain", "whsec_", "whsec_AAAA", "whsec_!!!!", "whsec_" + "A" * 400])

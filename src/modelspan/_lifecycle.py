@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import asyncio
 import atexit
 import os
 import signal
@@ -87,6 +86,8 @@ def watch_servers(at_exit: Hook) -> None:
     if server is None or "uvicorn" in _servers_watched:
         return
     _servers_watched.add("uvicorn")
+    import asyncio  # noqa: PLC0415 - uvicorn has loaded it; others need not
+
     original = server.shutdown
 
     async def shutdown(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -10,7 +10,6 @@ from typing import Any, TypeVar, cast
 from modelspan import _setup
 from modelspan._wrappers import wrap
 from modelspan.pipeline.arguments import find_arguments, plain_position
-from modelspan.pipeline.callables import MonitoredCallable
 from modelspan.pipeline.target import resolve_target
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -79,6 +78,8 @@ def _decorate(function: Any, settings: dict[str, Any], operation: str) -> Any:
     wrapper = wrap(function, target, select, plain_position(function, settings["argument"]))
     if inspect.isfunction(function):
         return functools.wraps(function)(wrapper)
+    from modelspan.pipeline.callables import MonitoredCallable  # noqa: PLC0415 - wrapt loads asyncio: 25 ms
+
     return MonitoredCallable(
         function, wrapper, functools.partial(_decorate, settings=settings, operation=operation)
     )

@@ -16,8 +16,6 @@ from modelspan import semconv
 from modelspan.delivery import exporters, logs, metrics, spans
 from modelspan.delivery.accounting import Ledger
 from modelspan.delivery.endpoint import resolve
-from modelspan.delivery.http import Post
-from modelspan.delivery.metric_post import MetricPost
 from modelspan.delivery.native import NativeWay
 from modelspan.delivery.outbox import Outbox
 from modelspan.delivery.sampling import standard_rule
@@ -25,6 +23,7 @@ from modelspan.delivery.sender import Sender
 
 if TYPE_CHECKING:
     from modelspan.config import Config
+    from modelspan.delivery.endpoint import Endpoint
 
 logger = logging.getLogger("modelspan")
 
@@ -169,7 +168,18 @@ class Providers:
         if not self._is_native(signal):
             return exporters.exporter_factory(signal, self._config)
         endpoint = resolve(signal, self._config)
-        return partial(MetricPost if signal == "metrics" else Post, endpoint)
+        return partial(_poster, signal, endpoint)
+
+
+def _poster(signal: str, endpoint: Endpoint) -> Any:
+    """What sends requests; made by the thread that does, so that importing modelspan loads no HTTP client."""
+    if signal == "metrics":
+        from modelspan.delivery.metric_post import MetricPost  # noqa: PLC0415 - see above
+
+        return MetricPost(endpoint)
+    from modelspan.delivery.http import Post  # noqa: PLC0415 - see above
+
+    return Post(endpoint)
 
 
 def _resource(config: Config) -> Resource:

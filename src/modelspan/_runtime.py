@@ -113,12 +113,13 @@ class Runtime:
             locks.append(self._providers.metrics.imports)
         if self._follower is not None:
             locks.append(self._follower.busy)
-        if self.recorder is not None:
-            locks.append(self.recorder.busy)
+        stores = [(each.busy, each.store) for each in (self.recorder, self._webhooks) if each is not None]
+        locks += [lock for lock, _ in stores]
         deadline = time.monotonic() + FORK_WAIT_SECONDS
         self._paused = [lock for lock in locks if lock.acquire(timeout=seconds_left(deadline))]
-        if self.recorder is not None and self.recorder.busy in self._paused:
-            self.recorder.store.close()  # an SQLite connection must not cross a fork; it is opened again
+        for lock, store in stores:
+            if lock in self._paused:
+                store.close()  # an SQLite connection must not cross a fork; it is opened again
 
     def resume(self) -> None:
         """Let our threads go on."""

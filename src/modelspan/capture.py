@@ -8,6 +8,7 @@ recorded by the name of its type. The work is bounded by `rows` and `MAX_COLUMNS
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -137,6 +138,13 @@ def _number(value: Any, _rows: int) -> Snapshot:
     return Snapshot("scalar", plain, 1) if type(plain) in ATOMS else _opaque(value)
 
 
+def _derived_array(value: Any, rows: int) -> Snapshot:
+    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())  # never imported here: it costs 8 ms
+    if issubclass(type(value), masked):
+        return _masked(value, rows) if value.ndim in (1, 2) else _opaque(value)
+    return _array(np.ndarray.view(value, np.ndarray), rows)
+
+
 def _masked(value: Any, rows: int) -> Snapshot:
     """What a mask hides is missing, never the value under it."""
     thin = value[:: sample_stride(len(value), rows), :MAX_COLUMNS] if value.ndim == 2 else value[:MAX_COLUMNS]
@@ -186,8 +194,7 @@ EXACT: Mapping[type, Handler] = {
 }
 _BASES: Sequence[tuple[type, Handler]] = (
     (np.generic, _number),
-    (np.ma.MaskedArray, lambda value, rows: _masked(value, rows) if value.ndim in (1, 2) else _opaque(value)),
-    (np.ndarray, lambda value, rows: _array(np.ndarray.view(value, np.ndarray), rows)),
+    (np.ndarray, _derived_array),
     # dict.copy() of a subclass runs its keys() when it has an __iter__ of its own; the C view does not
     (dict, lambda value, rows: _dict(dict(islice(dict.items(value), MAX_COLUMNS)), rows)),
     (list, _sequence),

@@ -61,7 +61,7 @@ def check_thresholds(config: Config) -> None:
         raise ConfigError(
             f"thresholds={config.thresholds!r:.200} needs a store of outcomes; set data= to a folder"
         )
-    from modelspan.threshold_file import load_thresholds  # noqa: PLC0415 - scipy.special costs 0.3 s at start
+    from modelspan.threshold_file import load_thresholds  # noqa: PLC0415 - few have such a file
 
     load_thresholds(config.thresholds)
 

@@ -35,7 +35,7 @@ class WebhookSender:
 
     def __init__(self, store: WebhookStore, url: str, secret: str, *, private: bool = False) -> None:
         """Deliver to `url`; `private` allows addresses that are not of the public internet."""
-        self._store = store
+        self.store, self.busy = store, store.busy
         self._url = url
         self._key = decode_secret(secret) if secret else b""
         local = is_loopback if url.startswith("http:") else is_public
@@ -49,7 +49,7 @@ class WebhookSender:
         """Commit one message to the store; the thread delivers it."""
         now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         message = {"type": kind, "timestamp": now, "data": data}
-        self._store.add(json.dumps(message, ensure_ascii=False, allow_nan=False).encode())
+        self.store.add(json.dumps(message, ensure_ascii=False, allow_nan=False).encode())
         self._wake.set()
 
     def close(self, seconds: float) -> None:
@@ -58,7 +58,7 @@ class WebhookSender:
         self._wake.set()
         self._thread.join(max(0.0, seconds))
         if not self._thread.is_alive():
-            self._store.close()
+            self.store.close()
 
     def _run(self) -> None:
         while True:
@@ -70,11 +70,11 @@ class WebhookSender:
             self._wake.clear()
 
     def _deliver_due(self) -> None:
-        while (webhook := self._store.take()) is not None:
+        while (webhook := self.store.take()) is not None:
             wait = self._post(webhook)
             if wait is None:
-                self._store.settle(webhook)
-            elif not self._store.retry(webhook, wait):
+                self.store.settle(webhook)
+            elif not self.store.retry(webhook, wait):
                 logger.warning("modelspan gave up webhook %s after %d attempts", webhook.id, webhook.attempts)
 
     def _post(self, webhook: Webhook) -> float | None:

@@ -17,11 +17,11 @@ from modelspan.drift.feature import (
     numeric_feature,
 )
 from modelspan.drift.reference_file import typed
-from modelspan.performance.estimate import Estimator
 
 if TYPE_CHECKING:
     from modelspan.drift.reference import Reference
     from modelspan.drift.reference_file import Document
+    from modelspan.performance.estimate import Estimator
 
 _TEXTS: Final = ("model", "version", "created", "fingerprint")
 _FACTS: Final = ("column", "part", "dimension")
@@ -62,10 +62,16 @@ def from_document(document: Document) -> dict[str, Any]:
     return {
         "features": MappingProxyType({feature.name: feature for feature in features}),
         "rows": typed(document["rows"], int),
-        "estimator": Estimator.from_document(document["estimator"]) if "estimator" in document else None,
+        "estimator": _estimator(document["estimator"]) if "estimator" in document else None,
         **answers,
         **{name: typed(document[name], str) for name in _TEXTS},
     }
+
+
+def _estimator(entry: Document) -> Estimator:
+    from modelspan.performance.estimate import Estimator  # noqa: PLC0415 - 15 modules; few references hold one
+
+    return Estimator.from_document(entry)
 
 
 def _feature(entry: Document) -> FeatureReference:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from scipy import special
 
 from modelspan.errors import ConfigError
+from modelspan.performance import special
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import special
 
+from modelspan.performance import special
 from modelspan.performance.measure import TINY, Array, Measure, critical
 from modelspan.performance.moments import Moments
 

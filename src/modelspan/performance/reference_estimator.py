@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from modelspan.performance.estimate import Estimator
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from modelspan.performance.estimate import Estimator
 
 
 def reference_estimator(outcomes: Iterable[Any] | None, scores: Iterable[Any] | None) -> Estimator | None:
@@ -20,6 +20,8 @@ def reference_estimator(outcomes: Iterable[Any] | None, scores: Iterable[Any] | 
     if outcomes is None or scores is None or find_spec("sklearn") is None:
         return None
     rows = [(float(s), str(t)) for s, t in zip(scores, outcomes, strict=True) if _usable(s, t)]
+    from modelspan.performance.estimate import Estimator  # noqa: PLC0415 - 15 modules, for few references
+
     given: dict[str, list[float]] = {}
     for score, truth in rows:
         given.setdefault(truth, []).append(score)

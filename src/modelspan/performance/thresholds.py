@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-from scipy import special
+
+from modelspan.performance import special
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,6 +12,7 @@ from modelspan.errors import ConfigError
 from modelspan.store.sqlite import open_file
 
 if TYPE_CHECKING:
+    import sqlite3
     from pathlib import Path
 
 FILE_NAME: Final = "webhooks.sqlite"
@@ -57,15 +58,18 @@ class WebhookStore:
             raise ConfigError(
                 f"data={folder} cannot be used ({error}); name another folder with data="
             ) from error
-        self._database = open_file(folder / FILE_NAME, _TABLES, _VERSION, durable=True)
-        self._lock = threading.Lock()
+        self.busy = threading.RLock()
+        """Held during a statement; see `Runtime.pause`."""
+        self._path = folder / FILE_NAME
+        self._connection: sqlite3.Connection | None = None
+        self._database()
 
     def add(self, body: bytes) -> str:
         """Keep a message; its id comes back once it is committed."""
         identifier = f"msg_{secrets.token_hex(16)}"
         now = time.time()
-        with self._lock:
-            self._database.execute(
+        with self.busy:
+            self._database().execute(
                 "INSERT INTO webhooks VALUES (?, ?, ?, ?, 0, 0)", (identifier, body, now, now)
             )
         return identifier
@@ -73,27 +77,31 @@ class WebhookStore:
     def take(self) -> Webhook | None:
         """The message that is due the longest, leased to this process; None when none is due."""
         now = time.time()
-        with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
+        with self.busy:
+            self._database().execute("BEGIN IMMEDIATE")
             try:
-                row = self._database.execute(
-                    "SELECT id, body, attempts, created FROM webhooks WHERE NOT dead AND due <= ? "
-                    "ORDER BY due LIMIT 1",
-                    (now,),
-                ).fetchone()
+                row = (
+                    self._database()
+                    .execute(
+                        "SELECT id, body, attempts, created FROM webhooks WHERE NOT dead AND due <= ? "
+                        "ORDER BY due LIMIT 1",
+                        (now,),
+                    )
+                    .fetchone()
+                )
                 if row is not None:
-                    self._database.execute(
+                    self._database().execute(
                         "UPDATE webhooks SET due = ?, attempts = attempts + 1 WHERE id = ?",
                         (now + LEASE_SECONDS, row[0]),
                     )
             finally:
-                self._database.execute("COMMIT")
+                self._database().execute("COMMIT")
         return Webhook(id=row[0], body=row[1], attempts=row[2] + 1, created=row[3]) if row else None
 
     def settle(self, webhook: Webhook) -> None:
         """The receiver took it."""
-        with self._lock:
-            self._database.execute("DELETE FROM webhooks WHERE id = ?", (webhook.id,))
+        with self.busy:
+            self._database().execute("DELETE FROM webhooks WHERE id = ?", (webhook.id,))
 
     def retry(self, webhook: Webhook, after: float = 0.0) -> bool:
         """Try again later, at least `after` seconds from now; False when it was given up after a day."""
@@ -101,19 +109,26 @@ class WebhookStore:
         wait = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0 ** min(webhook.attempts - 1, 20))
         wait = max(after, wait * (0.8 + 0.4 * secrets.randbelow(1000) / 1000))
         dead = now + wait - webhook.created > GIVE_UP_SECONDS
-        with self._lock:
-            self._database.execute(
+        with self.busy:
+            self._database().execute(
                 "UPDATE webhooks SET due = ?, dead = ? WHERE id = ?", (now + wait, int(dead), webhook.id)
             )
-            self._database.execute("DELETE FROM webhooks WHERE dead AND created < ?", (now - KEEP_SECONDS,))
+            self._database().execute("DELETE FROM webhooks WHERE dead AND created < ?", (now - KEEP_SECONDS,))
         return not dead
 
     def waiting(self) -> int:
         """Messages that are neither delivered nor given up."""
-        with self._lock:
-            return int(self._database.execute("SELECT count(*) FROM webhooks WHERE NOT dead").fetchone()[0])
+        with self.busy:
+            return int(self._database().execute("SELECT count(*) FROM webhooks WHERE NOT dead").fetchone()[0])
 
     def close(self) -> None:
-        """Close the file; what waits stays in it."""
-        with self._lock:
-            self._database.close()
+        """Close the file, which a later call opens again; what waits stays in it."""
+        with self.busy:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+
+    def _database(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = open_file(self._path, _TABLES, _VERSION, durable=True)
+        return self._connection
