@@ -105,14 +105,14 @@ def test_the_rows_since_the_begin_leave_out_the_calm_before_it():
     drifted = [np.append(rng.multinomial(100, [0.28] + [0.08] * 9), 0) for _ in range(4)]
     for counts in drifted:
         held.look(counts)
-    assert held.rows_since_start().tolist() == np.sum(drifted, axis=0).tolist()
+    assert held.since_start().counts.tolist() == np.sum(drifted, axis=0).tolist()
 
 
 def test_the_rows_since_the_begin_are_at_most_a_window():
     held = evidence([500] * 4, window_rows=300)
     for _ in range(50):
         held.look(np.array([70, 10, 10, 10]))
-    assert held.rows_since_start().sum() == 300
+    assert held.since_start().counts.sum() == 300
 
 
 @pytest.mark.parametrize("reference_rows", [100, 2500])
@@ -140,7 +140,7 @@ def test_a_pool_that_leaves_the_reference_as_exact_would_break_it():
         most = 0.0
         for counts in rng.multinomial(100, [0.1] * 10, 250):
             held.look(np.append(counts, 0))
-            held._pool = held._reference.counts.astype(float)
+            held._pool = held._reference.counts_by_cell.astype(float)
             most = max(most, held.log_e)
         reached += most >= math.log(5)
     assert reached >= 8

@@ -8,6 +8,7 @@ import pytest
 
 import modelspan
 from modelspan import semconv
+from modelspan.drift.season import Season
 
 N = 400
 
@@ -125,6 +126,39 @@ def test_spans_say_that_a_drift_alarm_is_open_so_that_sampling_keeps_them(teleme
     spans = sorted(telemetry.spans, key=lambda span: span.start_time)
     assert not any("ml.drift.active" in span.attributes for span in spans[:quiet])
     assert spans[-1].attributes["ml.drift.active"] is True
+
+
+def seasoned(now_is):
+    """A reference in which the hours about now have another age than all other hours."""
+    rng = np.random.default_rng(9)
+    when = pd.date_range(
+        pd.Timestamp.now(tz="UTC") - pd.Timedelta(days=21), periods=21 * 24 * 20, freq="3min"
+    )
+    hours = np.abs(((when - when[0]) / pd.Timedelta(hours=1)).to_numpy() % 24)
+    near = np.minimum(hours, 24 - hours) < 3
+    age = np.where(near, now_is, 60 - now_is) + rng.uniform(-10, 10, len(when))
+    return modelspan.Reference.build({"when": when, "age": age}, season="when")
+
+
+def test_a_prediction_is_compared_with_the_hour_in_which_it_was_made(telemetry):
+    for name, reference in (("like", seasoned(20)), ("unlike", seasoned(40))):
+        predict = modelspan.monitor(model=name, reference=reference, drift_window=N)(lambda x: 0.5)
+        for age in np.random.default_rng(3).uniform(10, 30, N).tolist():
+            predict({"age": age})
+        telemetry.flush()
+    scores = by(telemetry.points("ml.drift.score"), "ml.model.name", "ml.feature.name", "ml.drift.method")
+    assert scores["like", "age", "psi"] < 0.1
+    assert scores["unlike", "age", "psi"] > 1
+    alarms = {event.attributes["ml.model.name"] for event in telemetry.events("ml.drift.detected")}
+    assert alarms == {"unlike"}
+
+
+def test_an_hour_that_begins_within_a_drain_loses_no_row(telemetry, monkeypatch):
+    monkeypatch.setattr(Season, "at", lambda _, started_ns: started_ns // 20_000 % 2)
+    predict = modelspan.monitor(model="hours", reference=seasoned(20))(lambda x: 0.5)
+    for age in range(N):
+        predict({"age": float(age)})
+    assert sum(point.value for point in telemetry.points("ml.feature.observations")) == N
 
 
 def test_a_report_carries_both_histograms(telemetry, reference):

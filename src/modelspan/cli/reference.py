@@ -32,6 +32,8 @@ modelspan reference build train.parquet -o ref.json --score p --model credit --m
 modelspan reference build train.csv -o ref.json --features age,amount,purpose --force
 
 modelspan reference build train.csv -o ref.json --prediction label --kinds note=text,zip=categorical
+
+modelspan reference build train.parquet -o ref.json --season timestamp
 """
 SHOW_EPILOG = """[bold]Example[/bold]
 
@@ -46,6 +48,9 @@ def build(
     target: Annotated[str, typer.Option(help="Column with the outcome: no feature.")] = "",
     score: Annotated[str, typer.Option(help="Column with the model's score: no feature either.")] = "",
     prediction: Annotated[str, typer.Option(help="Column with the predicted class: nor that.")] = "",
+    season: Annotated[
+        str, typer.Option(help="Column with the time of each row: hours of the week are compared apart.")
+    ] = "",
     features: Annotated[str, typer.Option(help="Columns to take, a,b,c; all others by default.")] = "",
     kinds: Annotated[
         str, typer.Option(help="Kinds that the values don't show, column=kind,…: text, categorical, …")
@@ -66,6 +71,7 @@ def build(
             target=target or None,
             score=score or None,
             prediction=prediction or None,
+            season=season or None,
             features=[name.strip() for name in features.split(",")] if features else None,
             kinds=_kinds(kinds),
             model=model,

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from modelspan.drift.compare import FeatureDrift, compare_counts
+from modelspan.drift.gathered import Gathered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from modelspan.drift.compare import FeatureDrift
     from modelspan.drift.feature import Counts, FeatureReference
 
 State: TypeAlias = Literal["open", "escalated", "closed"]
@@ -42,8 +43,8 @@ class AlarmChange:
 class AlarmRule(Protocol):
     """Decides on the stream of one model; keeps what it needs between calls."""
 
-    def update(self, counts: Mapping[str, Counts]) -> list[AlarmChange]:
-        """The alarms that change, given new rows per bin of some features."""
+    def update(self, counts: Mapping[str, Counts], cell: int = 0) -> list[AlarmChange]:
+        """The alarms that change, given new rows per bin of some features, all of one cell of the season."""
         ...
 
 
@@ -55,20 +56,19 @@ class Lifecycle:
     window_rows: int
     calm: Callable[[FeatureDrift], bool]
     severe: Callable[[FeatureDrift], bool]
-    _window: Counts = field(init=False)
+    _window: Gathered = field(init=False)
     _calm_windows: int = 0
     _escalated: bool = False
 
     def __post_init__(self) -> None:
-        self._window = np.zeros_like(self.reference.counts)
+        self._window = Gathered(self.reference)
 
-    def update(self, counts: Counts) -> tuple[State, FeatureDrift] | None:
+    def update(self, counts: Counts, cell: int = 0) -> tuple[State, FeatureDrift] | None:
         """What the new rows change; nothing before a window is full."""
-        self._window = self._window + counts
-        if self._window.sum() < self.window_rows:
+        self._window.add(counts, cell)
+        if self._window.rows < self.window_rows:
             return None
-        drift = compare_counts(self.reference, self._window)
-        self._window = np.zeros_like(self._window)
+        drift, self._window = self._window.drift(), Gathered(self.reference)
         self._calm_windows = self._calm_windows + 1 if self.calm(drift) else 0
         if self._calm_windows == CALM_WINDOWS:
             return "closed", drift

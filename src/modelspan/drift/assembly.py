@@ -11,13 +11,14 @@ from modelspan.drift import build as building
 from modelspan.drift.build import PREDICTION, SCORE
 from modelspan.drift.columns import listed
 from modelspan.drift.fingerprint import fingerprint
+from modelspan.drift.season import together
 from modelspan.drift.tally import Tally
 from modelspan.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from modelspan.drift.feature import FeatureReference
+    from modelspan.drift.feature import Counts, FeatureReference
     from modelspan.drift.inputs import Inputs
     from modelspan.drift.reference import Reference
     from modelspan.drift.sampling import Sample
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 
 def counted(reference: Reference, inputs: Inputs, limit: int, progress: Progress | None) -> Reference:
     """The same bins with the counts of a table, but for the rows of a priority below the limit."""
-    tally = Tally(features=reading(reference, inputs), limit=limit, fingerprinted=True)
+    tally = Tally(
+        features=reading(reference, inputs), limit=limit, fingerprinted=True, season=reference.season
+    )
     inputs.table.tally(tally, progress)
     columns = {column: (held[0].kind, tally.marks[column]) for column, held in tally.by_column.items()}
-    summed = {e.name: replace(e, counts=tally.counts[e.name]) for e in reference.all_features()}
+    summed = {e.name: with_counts(e, tally.counts[e.name], reference) for e in reference.all_features()}
     return replace(
         reference,
         score=summed.pop(SCORE, None) if reference.score else None,
@@ -38,6 +41,29 @@ def counted(reference: Reference, inputs: Inputs, limit: int, progress: Progress
         rows=tally.rows,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         fingerprint=fingerprint(columns, tally.rows),
+    )
+
+
+def with_counts(feature: FeatureReference, by_cell: Counts, reference: Reference) -> FeatureReference:
+    """The feature with counts of shape ``(cells, bins)``."""
+    return replace(feature, counts=by_cell.sum(axis=0), by_cell=by_cell if reference.season else None)
+
+
+def pooled(reference: Reference) -> Reference:
+    """The reference with thin cells of its season put together."""
+    before, every = reference.season, reference.all_features()
+    if before is None or every[0].by_cell is None:
+        return reference
+    after = before.pooled(every[0].by_cell.sum(axis=1))
+    coarse = {
+        e.name: replace(e, by_cell=together(e.by_cell, before, after)) for e in every if e.by_cell is not None
+    }
+    return replace(
+        reference,
+        season=after,
+        score=coarse.pop(SCORE, None) if reference.score else None,
+        prediction=coarse.pop(PREDICTION, None) if reference.prediction else None,
+        features=MappingProxyType(coarse),
     )
 
 
@@ -52,7 +78,9 @@ def reading(reference: Reference, inputs: Inputs) -> list[FeatureReference]:
         if given[name] is None:
             raise ConfigError(f"{name}= needs a reference with a {name}; build it with {name}=")
     known = set(inputs.table.names)
-    absent = dict.fromkeys(e.column for e in reference.features.values() if e.column not in known)
+    needed = [e.column for e in reference.features.values()]
+    needed += [reference.season.column] if reference.season else []
+    absent = dict.fromkeys(column for column in needed if column not in known)
     if absent:
         raise ConfigError(
             f"columns=[{listed(map(repr, absent))}] of the reference are not in the data; "

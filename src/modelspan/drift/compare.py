@@ -129,10 +129,14 @@ def compare_all(
 def report(
     reference: Reference, counts: Mapping[str, Counts], *, rows: int, unseen: Sequence[str]
 ) -> DriftReport:
-    """The verdict on all features that were counted."""
+    """The verdict on all features that were counted; `counts` have shape ``(cells, bins)``."""
     kinds = {id(reference.score): "score", id(reference.prediction): "class"}
     held = [each for each in reference.all_features() if each.name in counts]
-    drifts = compare_all(held, [counts[e.name] for e in held], [kinds.get(id(e)) for e in held])
+    drifts = compare_all(
+        [each.against(counts[each.name].sum(axis=1)) for each in held],
+        [counts[each.name].sum(axis=0) for each in held],
+        [kinds.get(id(each)) for each in held],
+    )
     judged = _judge(drifts)
     answers = {each.kind: each for each in judged if each.kind in ("score", "class")}
     return DriftReport(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -140,7 +141,8 @@ class SequentialDetector:
         self._reference = reference
         self._asked = -math.log(false_alarm_rate)
         self._look_rows = look_rows
-        self._evidence = Evidence(reference, smallest_effect=smallest_effect, window_rows=look_rows)
+        plain = replace(reference, by_cell=None)  # values come without their time
+        self._evidence = Evidence(plain, smallest_effect=smallest_effect, window_rows=look_rows)
         self._pending: list[Any] = []
 
     @property

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelspan.drift.bets import log_payoffs, log_prior
+from modelspan.drift.gathered import Gathered
 
 if TYPE_CHECKING:
     from modelspan.drift.feature import Counts, FeatureReference
@@ -61,26 +62,27 @@ class Evidence:
 
     def restart(self) -> None:
         """Forget the stream; the pool is the reference again and the stake 1."""
-        self._pool = self._reference.counts.astype(np.float64)
+        self._pool = self._reference.counts_by_cell.astype(np.float64)
         self._stakes = np.full(self._prior.size, -np.inf)
         self._starts = np.zeros(self._prior.size, dtype=np.int64)
         self._looks = 0
-        self._recent: deque[Counts] = deque()
+        self._recent: deque[tuple[Counts, int]] = deque()
         self._recent_rows = 0
         self.log_e = 0.0
         """Natural logarithm of the e-value after the last look, from 0 to 700."""
 
-    def look(self, counts: Counts) -> None:
+    def look(self, counts: Counts, cell: int = 0) -> None:
         """Take in new rows per bin, shape ``(len(reference.labels),)``; no rows are no look.
 
+        All rows are of one cell of the reference's season, which has a pool of its own.
         A reference without rows says nothing, and the first look becomes the pool.
         """
         rows = int(counts.sum())
         if not rows:
             return
-        self._remember(counts, rows)
-        self._pool += counts
-        pay = log_payoffs(self._pool, counts, self._smallest, ordered=self._ordered)
+        self._remember(counts, rows, cell)
+        self._pool[cell] += counts
+        pay = log_payoffs(self._pool[cell], counts, self._smallest, ordered=self._ordered)
         weight = math.log(start_weight(self._looks))
         self._starts[self._stakes <= weight] = self._looks
         self._stakes = np.logaddexp(self._stakes, weight) + pay
@@ -89,19 +91,19 @@ class Evidence:
         top = float(worth.max())
         self.log_e = min(max(top + math.log(float(np.exp(worth - top).sum())), 0.0), _LARGEST)
 
-    def _remember(self, counts: Counts, rows: int) -> None:
-        self._recent.append(counts)
+    def _remember(self, counts: Counts, rows: int, cell: int) -> None:
+        self._recent.append((counts, cell))
         self._recent_rows += rows
         while self._recent_rows > self._window_rows and len(self._recent) > 1:
-            self._recent_rows -= int(self._recent.popleft().sum())
+            self._recent_rows -= int(self._recent.popleft()[0].sum())
 
-    def rows_since_start(self) -> Counts:
-        """Rows per bin since the likeliest begin of the drift, at most a window; none before the first look.
+    def since_start(self) -> Gathered:
+        """Rows since the likeliest begin of the drift, at most a window; none before the first look.
 
         The likeliest begin is that of the bet that pays best (its running sum was last at its lowest then).
         """
-        if not self._recent:
-            return np.zeros_like(self._reference.counts)
+        found = Gathered(self._reference)
         start = int(self._starts[np.argmax(self._stakes + self._prior)])
-        counts = list(self._recent)[-(self._looks - start) :]
-        return np.asarray(np.sum(counts, axis=0))
+        for counts, cell in list(self._recent)[-(self._looks - start) :]:
+            found.add(counts, cell)
+        return found

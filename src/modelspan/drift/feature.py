@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -12,6 +12,7 @@ from modelspan.drift import parts
 from modelspan.drift.coded import Coded, Values, plain
 from modelspan.drift.distances import bin_positions
 from modelspan.drift.labels import integer_labels, level_labels, numeric_labels
+from modelspan.drift.season import mixed
 from modelspan.drift.values import level, number
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class FeatureReference:
     """What is read of a date (hour, weekday, month), of a text (length), or of an embedding (norm, p1, …)."""
     dimension: int = 0
     """Numbers in one embedding."""
+    by_cell: Counts | None = None
+    """The counts by cell of the reference's season, shape ``(cells, len(labels))``; None without a season."""
     _position: dict[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -65,6 +68,8 @@ class FeatureReference:
             raise ValueError(f"counts of feature={self.name!r} must not be negative")
         if not (np.isfinite(self.edges).all() and (self.edges[1:] > self.edges[:-1]).all()):
             raise ValueError(f"edges of feature={self.name!r} must be finite and strictly increasing")
+        if self.by_cell is not None and not np.array_equal(self.by_cell.sum(axis=0), self.counts):
+            raise ValueError(f"counts of feature={self.name!r} are not the sum of those of its season")
         object.__setattr__(self, "_position", {name: index for index, name in enumerate(self.levels)})
         object.__setattr__(self, "column", self.column or self.name)
 
@@ -78,6 +83,22 @@ class FeatureReference:
         """Where the rows of each bin stand, ``(missing)`` left out; None for levels."""
         return bin_positions(self.edges) if self.ordered else None
 
+    @property
+    def counts_by_cell(self) -> Counts:
+        """The counts, shape ``(cells, len(labels))``."""
+        return self.counts[None] if self.by_cell is None else self.by_cell
+
+    @property
+    def cells(self) -> int:
+        """Cells of the season; 1 without one."""
+        return 1 if self.by_cell is None else len(self.by_cell)
+
+    def against(self, rows: NDArray[np.int64]) -> FeatureReference:
+        """The feature with the counts to compare a window with that has `rows` rows in each cell."""
+        if self.by_cell is None:
+            return self
+        return replace(self, counts=mixed(self.by_cell, rows), by_cell=None)
+
     def same_bins(self, other: FeatureReference | None) -> bool:
         """Whether the counts of both add up."""
         names = ("name", "kind", "levels", "part", "dimension")
@@ -85,6 +106,7 @@ class FeatureReference:
             other is not None
             and all(getattr(self, name) == getattr(other, name) for name in names)
             and np.array_equal(self.edges, other.edges)
+            and self.cells == other.cells
         )
 
     def count(self, values: Values) -> Counts:

@@ -9,13 +9,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from modelspan.drift import build as building
-from modelspan.drift.assembly import answer, check_names, counted, reading
+from modelspan.drift.assembly import answer, check_names, counted, pooled, reading, with_counts
 from modelspan.drift.build import PREDICTION, SCORE
 from modelspan.drift.columns import listed
 from modelspan.drift.compare import report
 from modelspan.drift.inputs import read_inputs
 from modelspan.drift.reference_document import from_document, to_document
 from modelspan.drift.reference_file import read_document, write_document
+from modelspan.drift.season import Season
 from modelspan.drift.tally import Tally
 from modelspan.errors import ConfigError, ReferenceFileError
 from modelspan.performance.reference_estimator import reference_estimator
@@ -48,6 +49,8 @@ class Reference:
     """When it was built: ISO 8601, UTC."""
     fingerprint: str
     """SHA-256 over checksums of the data."""
+    season: Season | None = None
+    """Hours of the week whose rows were counted apart; None when they were not."""
     estimator: Estimator | None = None  # of performance before outcomes come
 
     @classmethod
@@ -58,6 +61,7 @@ class Reference:
         score: str | Sequence[float] | None = None,
         prediction: str | Sequence[object] | None = None,
         target: str | None = None,
+        season: str | None = None,
         features: Sequence[str] | None = None,
         kinds: Mapping[str, str] | None = None,
         model: str = "",
@@ -80,6 +84,8 @@ class Reference:
                 values.
             prediction: The predicted class of each row, likewise.
             target: Column with the outcome, no feature; of two classes it gives the estimator (scikit-learn).
+            season: Column with the time of each row, no feature: hours of the week are then counted apart
+                (thin ones together, so that each has 100 rows), and each row is compared with its hours.
             features: Columns to take; all others by default. For an array: the names of its columns.
             kinds: The kind of columns that would be taken for another one: numeric, integer, categorical,
                 boolean, datetime, text or embedding.
@@ -95,7 +101,7 @@ class Reference:
                 do.
         """
         inputs = read_inputs(data, features, score=score, prediction=prediction)
-        left_out = [name for name in (target, *inputs.answers.values()) if name is not None]
+        left_out = [name for name in (target, season, *inputs.answers.values()) if name is not None]
         chosen = building.chosen_features(inputs.table.names, features=features, left_out=left_out)
         building.check_options(bins, max_levels, kinds or {}, chosen)
         check_names(chosen, inputs.answers)
@@ -113,9 +119,10 @@ class Reference:
             features=MappingProxyType({feature.name: feature for feature in empty}),
             **{feature.name: feature for feature in answers},
             model=model, version=version, rows=0, created="", fingerprint="",
+            season=Season(column=season) if season is not None else None,
             estimator=reference_estimator(*inputs.outcomes_and_scores(target, sample)),
         )  # fmt: skip
-        return counted(unbuilt, inputs, sample.limit, progress)
+        return pooled(counted(unbuilt, inputs, sample.limit, progress))
 
     def all_features(self) -> list[FeatureReference]:
         """The features and the answers."""
@@ -148,13 +155,18 @@ class Reference:
         """
         both = {each.name: each for each in other.all_features()}
         mine = self.all_features()
+        if self.season != other.season:
+            raise ConfigError("the seasons differ; merge what Reference.recount of one reference gave")
         unlike = [each.name for each in mine if not each.same_bins(both.pop(each.name, None))] + list(both)
         if unlike:
             raise ConfigError(
                 f"features=[{listed(map(repr, unlike))}] have other bins; merge what Reference.recount gave"
             )
         theirs = {each.name: each for each in other.all_features()}
-        summed = {each.name: replace(each, counts=each.counts + theirs[each.name].counts) for each in mine}
+        summed = {
+            each.name: with_counts(each, each.counts_by_cell + theirs[each.name].counts_by_cell, self)
+            for each in mine
+        }
         marks = "".join(sorted((self.fingerprint, other.fingerprint)))
         return replace(
             self,
@@ -223,9 +235,9 @@ class Reference:
         """
         names = list(dict.fromkeys(each.column for each in self.features.values()))
         inputs = read_inputs(data, names, score=score, prediction=prediction)
-        tally = Tally(features=reading(self, inputs))
+        tally = Tally(features=reading(self, inputs), season=self.season)
         inputs.table.tally(tally, progress)
-        unseen = [name for name in inputs.table.names if name not in tally.by_column]
+        unseen = [name for name in inputs.table.names if name not in set(tally.columns)]
         return report(self, tally.counts, rows=tally.rows, unseen=unseen)
 
 

@@ -17,6 +17,7 @@ from modelspan.drift.feature import (
     numeric_feature,
 )
 from modelspan.drift.reference_file import typed
+from modelspan.drift.season import Season
 
 if TYPE_CHECKING:
     from modelspan.drift.reference import Reference
@@ -32,11 +33,23 @@ def to_document(reference: Reference) -> Document:
     return {
         **{name: getattr(reference, name) for name in _TEXTS},
         "rows": reference.rows,
+        **_season_document(reference.season),
         "features": [feature_document(feature) for feature in reference.features.values()],
         "score": reference.score and feature_document(reference.score),
         "prediction": reference.prediction and feature_document(reference.prediction),
         **({"estimator": reference.estimator.document()} if reference.estimator else {}),
     }
+
+
+def _season_document(season: Season | None) -> Document:
+    return {"season": {"column": season.column, "cells": list(season.cells)}} if season else {}
+
+
+def _season(entry: Document | None) -> Season | None:
+    if entry is None:
+        return None
+    cells = tuple(typed(cell, int) for cell in entry["cells"])
+    return Season(column=typed(entry["column"], str), cells=cells)
 
 
 def feature_document(feature: FeatureReference) -> Document:
@@ -46,6 +59,8 @@ def feature_document(feature: FeatureReference) -> Document:
         entry["edges"] = feature.edges.tolist()
     elif feature.kind == "categorical":
         entry["levels"] = list(feature.levels)
+    if feature.by_cell is not None:
+        entry["by_cell"] = feature.by_cell.tolist()
     if feature.column != feature.name:
         entry["column"] = feature.column
     return entry | {name: getattr(feature, name) for name in _FACTS[1:] if getattr(feature, name)}
@@ -62,6 +77,7 @@ def from_document(document: Document) -> dict[str, Any]:
     return {
         "features": MappingProxyType({feature.name: feature for feature in features}),
         "rows": typed(document["rows"], int),
+        "season": _season(document.get("season")),
         "estimator": _estimator(document["estimator"]) if "estimator" in document else None,
         **answers,
         **{name: typed(document[name], str) for name in _TEXTS},
@@ -77,9 +93,12 @@ def _estimator(entry: Document) -> Estimator:
 def _feature(entry: Document) -> FeatureReference:
     name, kind = typed(entry["name"], str), typed(entry["kind"], str)
     counts = np.array([typed(count, int) for count in entry["counts"]], dtype=np.int64)
-    facts = {
+    facts: dict[str, Any] = {
         fact: typed(entry[fact], int if fact == "dimension" else str) for fact in _FACTS if fact in entry
     }
+    if "by_cell" in entry:
+        rows = [[typed(count, int) for count in cell] for cell in entry["by_cell"]]
+        facts["by_cell"] = np.array(rows, dtype=np.int64)
     if kind not in KINDS:
         raise ValueError(f"kind {kind[:40]!r} is unknown")
     if kind in BY_EDGES:

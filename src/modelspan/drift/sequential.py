@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelspan.drift.alarm import CALM_P, SEVERE, AlarmChange, Lifecycle, excess_psi
-from modelspan.drift.compare import FeatureDrift, compare_counts
 from modelspan.drift.discovery import e_benjamini_hochberg
 from modelspan.drift.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from modelspan.drift.compare import FeatureDrift
     from modelspan.drift.feature import Counts, FeatureReference
 
 LOOK_ROWS = 50
@@ -39,6 +39,8 @@ class SequentialRule:
         smallest_effect: PSI worth knowing, above 0; a shift by d standard deviations is d squared.
         window_rows: Rows of the windows that escalate and close an alarm.
         look_rows: Rows of a look. What changes within it is no drift: a season's rows where traffic has one.
+
+    With a season each look has rows of one cell, compared with that cell's rows: it ends with the hour.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -71,20 +73,32 @@ class SequentialRule:
             for name, column in columns.items()
         }
         self._pending = {name: np.zeros_like(column.counts) for name, column in columns.items()}
+        self._cell = 0
         self._alarms: dict[str, Lifecycle] = {}
 
-    def update(self, counts: Mapping[str, Counts]) -> list[AlarmChange]:
-        """The alarms that change, given new rows per bin of some features."""
-        looked = [name for name, new in counts.items() if name not in self._alarms and self._look(name, new)]
+    def update(self, counts: Mapping[str, Counts], cell: int = 0) -> list[AlarmChange]:
+        """The alarms that change, given new rows per bin of some features, all of one cell of the season."""
+        looked = self._turn(cell)
+        looked += [name for name, new in counts.items() if name not in self._alarms and self._look(name, new)]
         changes = [self._follow(name, new) for name, new in counts.items() if name in self._alarms]
         return [*filter(None, changes), *(self._open(looked) if looked else ())]
 
-    def _look(self, name: str, new: Counts) -> bool:
+    def _turn(self, cell: int) -> list[str]:
+        """The features that were looked at because another cell of the season has begun."""
+        if cell == self._cell:
+            return []
+        looked = [
+            name for name, held in self._pending.items() if held.any() and self._look(name, 0 * held, 1)
+        ]
+        self._cell = cell
+        return looked
+
+    def _look(self, name: str, new: Counts, least: int | None = None) -> bool:
         """Whether the new rows made a look at a feature without an open alarm."""
         self._pending[name] = self._pending[name] + new
-        if self._pending[name].sum() < self._look_rows:
+        if self._pending[name].sum() < (least or self._look_rows):
             return False
-        self._evidence[name].look(self._pending[name])
+        self._evidence[name].look(self._pending[name], self._cell)
         self._pending[name] = np.zeros_like(new)
         return True
 
@@ -92,9 +106,9 @@ class SequentialRule:
         found = e_benjamini_hochberg([each.log_e for each in self._evidence.values()], self._rate)
         discovered = {name for name, drifted in zip(self._evidence, found, strict=True) if drifted}
         changes = []
-        for name in (each for each in looked if each in discovered):
+        for name in (each for each in dict.fromkeys(looked) if each in discovered):
             evidence = self._evidence[name]
-            drift = compare_counts(self._columns[name], evidence.rows_since_start())
+            drift = evidence.since_start().drift()
             if excess_psi(drift) < self._smallest:
                 continue
             self._alarms[name] = Lifecycle(self._columns[name], self._window_rows, self._calm, self._severe)
@@ -107,7 +121,7 @@ class SequentialRule:
         return changes
 
     def _follow(self, name: str, new: Counts) -> AlarmChange | None:
-        changed = self._alarms[name].update(new)
+        changed = self._alarms[name].update(new, self._cell)
         if changed is None:
             return None
         state, drift = changed

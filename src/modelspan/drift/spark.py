@@ -73,7 +73,7 @@ class SparkTable:
 
     def tally(self, tally: Tally, progress: Progress | None) -> None:
         """See `Table`."""
-        frame = self._chosen(list(tally.by_column))
+        frame = self._chosen(tally.columns)
         parts = frame.mapInArrow(_tallying(tally, self._starts), _SUMS).collect()
         for name, counts, first, second, rows in parts:
             tally.merge(name, np.array(counts, dtype=np.int64), (int(first), int(second)), rows)
@@ -142,12 +142,12 @@ def _sampling(starts: dict[int, int], limit: int) -> Job:
 
 
 def _tallying(plan: Tally, starts: dict[int, int]) -> Job:
-    features, limit, fingerprinted = plan.features, plan.limit, plan.fingerprinted
+    features, limit, fingerprinted, season = plan.features, plan.limit, plan.fingerprinted, plan.season
 
     def job(batches: Iterable[Any]) -> Iterator[Any]:
-        tally = Tally(features=features, limit=limit, fingerprinted=fingerprinted)
+        tally = Tally(features=features, limit=limit, fingerprinted=fingerprinted, season=season)
         start = starts.get(_place(), 0)
-        names = list(tally.by_column)
+        names = tally.columns
         for batch in batches:
             columns: Columns = {name: values_of(batch.column(at)) for at, name in enumerate(names)}
             tally.add(start, batch.num_rows, columns)

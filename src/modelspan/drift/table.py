@@ -61,7 +61,7 @@ class Chunked:
 
     def tally(self, tally: Tally, progress: Progress | None) -> None:
         """See `Table`."""
-        for done, rows, columns in self.chunks(list(tally.by_column)):
+        for done, rows, columns in self.chunks(tally.columns):
             tally.add(tally.rows, rows, columns)
             if progress:
                 progress("counting", done, self.size)

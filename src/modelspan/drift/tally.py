@@ -14,7 +14,10 @@ from modelspan.drift.sampling import priorities
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from modelspan.drift.feature import Counts, FeatureReference
+    from modelspan.drift.season import Season
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,37 +28,59 @@ class Tally:
     limit: int = 0
     """Rows of a priority below it chose the bins and are not counted; 0 counts all."""
     fingerprinted: bool = False
+    season: Season | None = None
     rows: int = 0
     counts: dict[str, Counts] = field(default_factory=dict)
+    """Shape ``(cells, bins)``, one cell without a season."""
     marks: dict[str, Marks] = field(default_factory=dict)
     by_column: dict[str, list[FeatureReference]] = field(default_factory=dict)
     """The features of each column."""
 
     def __post_init__(self) -> None:
-        self.counts = {feature.name: np.zeros_like(feature.counts) for feature in self.features}
+        cells = self.season.size if self.season else 1
+        self.counts = {e.name: np.zeros((cells, e.counts.size), np.int64) for e in self.features}
         for feature in self.features:
             self.by_column.setdefault(feature.column, []).append(feature)
         self.marks = {feature.column: (0, 0) for feature in self.features}
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are read."""
+        return list(dict.fromkeys([*self.by_column, *([self.season.column] if self.season else ())]))
 
     def add(self, start: int, rows: int, columns: Mapping[str, Values]) -> None:
         """Count the rows from position `start`."""
         self.rows += rows
         counted = np.flatnonzero(priorities(start, rows) >= np.uint64(self.limit)) if self.limit else None
+        groups = self._by_cell(counted, columns)
         for column, features in self.by_column.items():
             values = columns[column]
-            some = values if counted is None else take(values, counted)
-            for feature in features:
-                self.counts[feature.name] += feature.count(some)
+            for cell, chosen in groups:
+                some = values if chosen is None else take(values, chosen)
+                for feature in features:
+                    self.counts[feature.name][cell] += feature.count(some)
             if self.fingerprinted:
                 found = marks(values, features[0].kind, features[0].dimension, start)
                 self.marks[column] = added(self.marks[column], found)
+
+    def _by_cell(
+        self, counted: NDArray[np.intp] | None, columns: Mapping[str, Values]
+    ) -> list[tuple[int, NDArray[np.intp] | None]]:
+        """The positions of the rows to be counted, by cell; None for all."""
+        if self.season is None:
+            return [(0, counted)]
+        cells = self.season.of(columns[self.season.column])
+        chosen = np.arange(cells.size) if counted is None else counted
+        order = chosen[np.argsort(cells[chosen], kind="stable")]
+        present, starts = np.unique(cells[order], return_index=True)
+        return list(zip(present.tolist(), np.split(order, starts[1:]), strict=True)) if order.size else []
 
     def parts(self) -> dict[str, list[Any]]:
         """What was counted, as columns of a small table with a row for each feature."""
         both = [self.marks[feature.column] for feature in self.features]
         return {
             "name": [feature.name for feature in self.features],
-            "counts": [self.counts[feature.name].tolist() for feature in self.features],
+            "counts": [self.counts[feature.name].reshape(-1).tolist() for feature in self.features],
             "first": [str(first) for first, _ in both],
             "second": [str(second) for _, second in both],
             "rows": [self.rows] + [0] * (len(both) - 1),
@@ -64,7 +89,7 @@ class Tally:
     def merge(self, name: str, counts: Counts, of_column: Marks, rows: int) -> None:
         """Add one row of the `parts` of another tally of the same features."""
         self.rows += rows
-        self.counts[name] = self.counts[name] + counts
+        self.counts[name] = self.counts[name] + counts.reshape(self.counts[name].shape)
         for column, features in self.by_column.items():
             if features[0].name == name:
                 self.marks[column] = added(self.marks[column], of_column)

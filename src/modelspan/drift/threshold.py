@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from modelspan.drift.alarm import SEVERE, AlarmChange, Lifecycle
-from modelspan.drift.compare import FeatureDrift, compare_counts
 from modelspan.drift.distances import DISTANCES
+from modelspan.drift.gathered import Gathered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from modelspan.drift.compare import FeatureDrift
     from modelspan.drift.feature import Counts, FeatureReference
 
 _RULE = re.compile(rf"({'|'.join(DISTANCES)})\s*>\s*(\d+(?:\.\d+)?)\Z")
@@ -57,29 +56,29 @@ class ThresholdRule:
         self._rule = f"{self._method}>{self._limit:g}"
         self._columns = dict(columns)
         self._window_rows = window_rows
-        self._windows = {name: np.zeros_like(column.counts) for name, column in columns.items()}
+        self._windows = {name: Gathered(column) for name, column in columns.items()}
         self._alarms: dict[str, Lifecycle] = {}
 
-    def update(self, counts: Mapping[str, Counts]) -> list[AlarmChange]:
-        """The alarms that change, given new rows per bin of some features."""
+    def update(self, counts: Mapping[str, Counts], cell: int = 0) -> list[AlarmChange]:
+        """The alarms that change, given new rows per bin of some features, all of one cell of the season."""
         changes = [
-            self._follow(n, new) if n in self._alarms else self._look(n, new) for n, new in counts.items()
+            (self._follow if name in self._alarms else self._look)(name, new, cell)
+            for name, new in counts.items()
         ]
         return [change for change in changes if change]
 
-    def _look(self, name: str, new: Counts) -> AlarmChange | None:
-        self._windows[name] = self._windows[name] + new
-        if self._windows[name].sum() < self._window_rows:
+    def _look(self, name: str, new: Counts, cell: int) -> AlarmChange | None:
+        self._windows[name].add(new, cell)
+        if self._windows[name].rows < self._window_rows:
             return None
-        drift = compare_counts(self._columns[name], self._windows[name])
-        self._windows[name] = np.zeros_like(new)
+        drift, self._windows[name] = self._windows[name].drift(), Gathered(self._columns[name])
         if self._calm(drift):
             return None
         self._alarms[name] = Lifecycle(self._columns[name], self._window_rows, self._calm, self._severe)
         return AlarmChange(feature=name, state="open", drift=drift, rule=self._rule)
 
-    def _follow(self, name: str, new: Counts) -> AlarmChange | None:
-        changed = self._alarms[name].update(new)
+    def _follow(self, name: str, new: Counts, cell: int) -> AlarmChange | None:
+        changed = self._alarms[name].update(new, cell)
         if changed is None:
             return None
         state, drift = changed

@@ -50,6 +50,7 @@ class Windows:
         self.bins = bins or Bins.of(list(features.values()))
         self._size, self._pane_rows = rows, rows / panes
         self._ring = np.zeros((panes + 1, int(self.bins.sizes.sum())), dtype=np.uint32)
+        self._cells = np.zeros((panes + 1, max(each.cells for each in features.values())), dtype=np.int64)
         self._newest = 0
         self._rows_of_panes = [0] * (panes + 1)
         self._order: list[int] = []
@@ -57,13 +58,15 @@ class Windows:
         self.windows = 0
         """Full windows without common rows so far; when it has just grown, `counts` is the last of them."""
 
-    def add(self, counts: Mapping[str, Counts]) -> None:
-        """Add the counts of the same rows for some or all features."""
+    def add(self, counts: Mapping[str, Counts], cell: int = 0) -> None:
+        """Add the counts of the same rows, of one cell of the season, for some or all features."""
         sizes = zip(self.names, self.bins.sizes.tolist(), strict=True)
         flat = np.concatenate([counts[name] if name in counts else np.zeros(n, int) for name, n in sizes])
         pane = self._ring[self._newest]
         np.add(pane, flat, out=pane, casting="unsafe")  # no pane comes near 2^32 rows
-        self._rows_of_panes[self._newest] += int(self.bins.total(flat).max())
+        rows = int(self.bins.total(flat).max())
+        self._rows_of_panes[self._newest] += rows
+        self._cells[self._newest, cell] += rows
         if self._rows_of_panes[self._newest] >= self._pane_rows:
             self._turn()
 
@@ -73,7 +76,7 @@ class Windows:
         self._unseen_rows += self._rows_of_panes[self._newest]
         while self.rows - self._rows_of_panes[self._order[0]] >= self._size:
             oldest = self._order.pop(0)
-            self._ring[oldest], self._rows_of_panes[oldest] = 0, 0
+            self._ring[oldest], self._cells[oldest], self._rows_of_panes[oldest] = 0, 0, 0
         if self._unseen_rows >= self._size:
             self.windows, self._unseen_rows = self.windows + 1, 0
         self._newest = next(pane for pane in range(len(self._rows_of_panes)) if pane not in self._order)
@@ -82,6 +85,11 @@ class Windows:
     def rows(self) -> int:
         """Rows in the ring."""
         return sum(self._rows_of_panes)
+
+    @property
+    def cells(self) -> Counts:
+        """Rows per cell of the season in the ring, shape ``(cells,)``."""
+        return np.asarray(self._cells.sum(axis=0))
 
     @property
     def counts(self) -> Counts:

@@ -64,15 +64,15 @@ class DriftSink:
             detected.name, [self._observe_alarms, *also], detected.unit, detected.description
         )
 
-    def on_counts(self, tracked: Tracked, counts: Mapping[str, Counts]) -> None:
-        """Add the counts of one drain."""
+    def on_counts(self, tracked: Tracked, counts: Mapping[str, Counts], cell: int = 0) -> None:
+        """Add the counts of one drain, of rows of one cell of the reference's season."""
         with self._lock:
             watch = self._watch(tracked)
             before = watch.windows.windows
-            watch.windows.add(counts)
+            watch.windows.add(counts, cell)
         if watch.windows.windows > before:
             self._report(watch)
-        self._judge(watch, counts)
+        self._judge(watch, counts, cell)
 
     def drifting(self, model: Model) -> bool:
         """Whether a drift alarm of the model is open."""
@@ -93,8 +93,8 @@ class DriftSink:
             self._watches[model] = _Watch(tracked, windows, self._make_rule(tracked.columns, rows))
         return self._watches[model]
 
-    def _judge(self, watch: _Watch, counts: Mapping[str, Counts]) -> None:
-        for change in watch.rule.update(counts):
+    def _judge(self, watch: _Watch, counts: Mapping[str, Counts], cell: int) -> None:
+        for change in watch.rule.update(counts, cell):
             name = change.feature
             watch.open = watch.open - {name} if change.state == "closed" else watch.open | {name}
             drift = replace(change.drift, kind=_kind(name, watch) or change.drift.kind)
@@ -103,7 +103,7 @@ class DriftSink:
     def _report(self, watch: _Watch) -> None:
         current = {name: watch.windows.of(name) for name in watch.windows.names}
         names = [name for name, counts in current.items() if counts.sum() >= MIN_ROWS]
-        columns = [watch.tracked.columns[name] for name in names]
+        columns = [watch.tracked.columns[name].against(watch.windows.cells) for name in names]
         kinds = [_kind(name, watch) for name in names]
         for drift in compare_all(columns, [current[name] for name in names], kinds):
             body = f"{drift.feature}: psi {drift.psi:.3f} in {drift.rows:,} rows"
@@ -122,9 +122,9 @@ class DriftSink:
         """All distances of the features whose window has rows enough."""
         windows, columns = watch.windows, watch.tracked.columns
         with self._lock:
-            current = windows.counts
+            current, cells = windows.counts, windows.cells
         enough = windows.bins.total(current) >= MIN_ROWS
-        before = np.concatenate([columns[name].counts for name in windows.names])
+        before = np.concatenate([columns[name].against(cells).counts for name in windows.names])
         # A window without rows has no distance: here it stands for itself and is left out.
         samples = Samples(before, np.where(windows.bins.spread(enough), current, before), windows.bins)
         found = {method: getattr(samples, method).tolist() for method in METHODS}

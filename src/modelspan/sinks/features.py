@@ -49,7 +49,8 @@ class Tracked:
     recent: deque[Prediction] = field(default_factory=lambda: deque(maxlen=RECENT))
 
 
-CountsListener = Callable[[Tracked, Mapping[str, Counts]], None]
+CountsListener = Callable[[Tracked, Mapping[str, Counts], int], None]
+"""Called with the counts of rows of one cell of the reference's season."""
 
 
 class FeatureSink:
@@ -70,23 +71,28 @@ class FeatureSink:
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """Count the features and scores of successful calls of models that have a reference."""
-        groups: dict[Model, list[Prediction]] = {}
+        groups: dict[tuple[Model, int], list[Prediction]] = {}
         for prediction in predictions:
             if prediction.failure is None and prediction.target is not None and prediction.target.reference:
-                groups.setdefault(prediction.model, []).append(prediction)
-        for model, group in groups.items():
+                cell = _cell(prediction.target, prediction.started_ns)
+                groups.setdefault((prediction.model, cell), []).append(prediction)
+        for (model, cell), group in groups.items():
             with guard("counting features"):
-                self._count(self._track(model, group[0].target), group)
+                self._count(self._track(model, group[0].target), group, cell)
 
     def take_block(self, block: Block) -> None:
         """Count the features and scores of a block."""
         if block.target.reference is None:
             return
+        cell, last = (_cell(block.target, int(pick(block.started_ns))) for pick in (np.min, np.max))
+        if cell != last:  # an hour has begun within a drain: once in an hour
+            self(block.predictions)
+            return
         with guard("counting features"):
             tracked = self._track(block.model, block.target)
             tracked.recent.extend(block.last(EVIDENCE))
             values = {n: _block_values(n, c, block) for n, c in tracked.columns.items()}
-            self._add(tracked, count_all(tracked.columns, values))
+            self._add(tracked, count_all(tracked.columns, values), cell)
 
     def _track(self, model: Model, target: Target) -> Tracked:
         found = self._tracked.get(model)
@@ -116,14 +122,14 @@ class FeatureSink:
                 model.name, count, left, len(tracked.columns), self._limits.features, MAX_SERIES,
             )  # fmt: skip
 
-    def _count(self, tracked: Tracked, group: Sequence[Prediction]) -> None:
+    def _count(self, tracked: Tracked, group: Sequence[Prediction], cell: int) -> None:
         tracked.recent.extend(group)
-        self._add(tracked, {n: c.count(_values(n, c, group)) for n, c in tracked.columns.items()})
+        self._add(tracked, {n: c.count(_values(n, c, group)) for n, c in tracked.columns.items()}, cell)
 
-    def _add(self, tracked: Tracked, counts: Mapping[str, Counts]) -> None:
+    def _add(self, tracked: Tracked, counts: Mapping[str, Counts], cell: int) -> None:
         for name, counted in counts.items():
             tracked.sums[name] = tracked.sums[name] + counted
-        self._listener(tracked, counts)
+        self._listener(tracked, counts, cell)
 
     def _observe_bins(self, _options: CallbackOptions) -> Iterable[Observation]:
         for model, tracked in list(self._tracked.items()):
@@ -147,6 +153,12 @@ class FeatureSink:
         for model, tracked in list(self._tracked.items()):
             for name, sums in tracked.sums.items():
                 yield Observation(int(sums[-1]), {**model_attributes(model), semconv.FEATURE_NAME: name})
+
+
+def _cell(target: Target, started_ns: int) -> int:
+    """The cell of the season that a prediction belongs to."""
+    season = target.reference.season if target.reference else None
+    return season.at(started_ns) if season else 0
 
 
 def _series(tracked: Tracked) -> int:
