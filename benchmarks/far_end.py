@@ -22,6 +22,7 @@ from collections import Counter
 from pathlib import Path
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 SIGNALS = ("spans", "logs")
@@ -58,12 +59,36 @@ class FarEnd:
         self.process.kill()
         self.process.wait()
 
+    def stop(self):
+        """Kill it if it runs."""
+        if self.process.poll() is None:
+            self.kill()
+
+    def wait_for_first(self, seconds=60):
+        """Until something has been accepted: what its sender needs from then on is its working set."""
+        deadline = time.monotonic() + seconds
+        while not self.file.exists() or not self.file.stat().st_size:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"nothing was sent within {seconds} s")
+            time.sleep(0.05)
+
+    def counts(self):
+        """The newest cumulative count of predictions by instance of a service."""
+        newest = {}
+        for line in self.file.read_text().splitlines():
+            what, instance, *value = line.split(" ")
+            if what == "count":
+                newest[instance] = int(value[0])
+        return newest
+
     def received(self):
         """Ids by signal with how often each was accepted, and by signal those of requests never answered."""
         seen = {signal: Counter() for signal in SIGNALS}
         open_requests = {}
         for line in self.file.read_text().splitlines():
             what, number, *rest = line.split(" ")
+            if what == "count":
+                continue
             if what == "answered":
                 signal, ids = open_requests.pop(number)
                 seen[signal].update(ids)
@@ -144,6 +169,8 @@ class Server:
         connection.sendall(ACCEPTED)
         if signal:
             self.note(f"answered {number}")
+        for instance, count in counts_of(path, body):
+            self.note(f"count {instance} {count}")
         return True
 
     def note(self, line):
@@ -177,6 +204,18 @@ def ids_of(path, body):
         next((a.value.string_value for a in record.attributes if a.key == "ml.prediction.id"), "-")
         for record in records
     ]
+
+
+def counts_of(path, body):
+    """Instance and cumulative count of predictions of a request with metrics."""
+    if path != "/v1/metrics":
+        return
+    for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+        attributes = {a.key: a.value.string_value for a in resource.resource.attributes}
+        metrics = (metric for scope in resource.scope_metrics for metric in scope.metrics)
+        for metric in metrics:
+            if metric.name == "ml.inference.predictions":
+                yield attributes["service.instance.id"], sum(p.as_int for p in metric.sum.data_points)
 
 
 def main():

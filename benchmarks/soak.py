@@ -45,9 +45,9 @@ def soak(options, folder):
     far_end = FarEnd(folder).start()
     service = Service(far_end.url, options.rate, folder, folder / "spool" if options.spool else "")
     samples, phases = [], []
-    wait_for_first(far_end)
     plan = list(faults(options.minutes, options.period, dice))
     try:
+        far_end.wait_for_first()
         with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), transient=True) as progress:
             task = progress.add_task("calm", total=len(plan))
             for fault in plan:
@@ -62,15 +62,6 @@ def soak(options, folder):
             process.kill()
             process.wait()
     return far_end, samples, phases, status
-
-
-def wait_for_first(far_end, seconds=60):
-    """Until the service has sent something: what it needs from then on is its working set."""
-    deadline = time.monotonic() + seconds
-    while not far_end.file.exists() or not far_end.file.stat().st_size:
-        if time.monotonic() > deadline:
-            sys.exit(f"soak: the service sent nothing within {seconds} s")
-        time.sleep(0.1)
 
 
 def phase(far_end, service, fault, period, *, samples, dice):

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("modelspan")
 
+END_SECONDS = 0.5
+"""Of the time for an exit, left for storing what was not sent and for the interpreter's own end."""
+
 current: Runtime | None = None
 """What runs in this process; read at each call, so a plain global."""
 sample_rows = SAMPLE_ROWS
@@ -177,7 +180,8 @@ def _check_timeout(timeout: float) -> None:
 def _at_exit() -> None:
     runtime = current
     if runtime is not None:
-        shutdown(runtime.config.exit_timeout_seconds)
+        seconds = runtime.config.exit_timeout_seconds
+        shutdown(max(seconds - END_SECONDS, seconds / 2))
 
 
 def _forget() -> None:

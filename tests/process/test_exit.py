@@ -1,10 +1,13 @@
 """The end of a process: what was recorded arrives, and an end without a backend is short."""
 
+import contextlib
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -83,10 +86,29 @@ def test_with_nothing_listening_answers_stay_and_the_exit_is_short_and_says_what
     assert spans >= 9_000, lost[0]
 
 
-@pytest.mark.parametrize("endpoint", ["refused", "black hole"])
+def drip(server):
+    """Answer every connection with a byte each 0.1 s, until the server is closed."""
+    while True:
+        try:
+            made = server.accept()[0]
+        except OSError:
+            return
+        threading.Thread(target=drip_into, args=(made,), daemon=True).start()
+
+
+def drip_into(made):
+    with contextlib.suppress(OSError), made:
+        while True:
+            made.sendall(b"H")
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize("endpoint", ["refused", "black hole", "dripping"])
 def test_d03_the_exit_is_bounded_to_five_seconds_in_all(program, endpoint):
     with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
         url = nothing_listens() if endpoint == "refused" else f"http://127.0.0.1:{server.getsockname()[1]}"
+        if endpoint == "dripping":
+            threading.Thread(target=drip, args=(server,), daemon=True).start()
         code = """
             import time
             for i in range(3000): predict({"a": i})

@@ -27,6 +27,7 @@ class MetricPost(MetricExporter):
         super().__init__()
         self._post = Post(endpoint)
         self._stop = threading.Event()
+        self._ever_accepted = False
         self.reason = ""
         """Why the last export failed; empty when it did not."""
 
@@ -41,12 +42,17 @@ class MetricPost(MetricExporter):
             verdict = judge(self._post.send(body, left))
             self.reason = verdict.reason
             if verdict.accepted and not verdict.rejected:
-                self.reason = ""
+                self.reason, self._ever_accepted = "", True
                 return MetricExportResult.SUCCESS
             if verdict.accepted or verdict.refused or self._stop.wait(min(left, max(pause, verdict.wait))):
                 break
             pause *= 2
         return MetricExportResult.FAILURE
+
+    def end(self) -> None:
+        """The process ends: an endpoint that never took anything gets one last attempt, without a pause."""
+        if not self._ever_accepted:
+            self._stop.set()
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Nothing waits here."""

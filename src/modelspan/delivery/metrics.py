@@ -18,6 +18,7 @@ from opentelemetry.sdk.metrics.export import (
 
 from modelspan import semconv
 from modelspan._version import __version__
+from modelspan.delivery.metric_post import MetricPost
 from modelspan.delivery.quiet import Outage, sending
 from modelspan.guard import guard
 
@@ -45,7 +46,7 @@ class CountedExporter(MetricExporter):
         self._pid = os.getpid()
         self.imports = threading.Lock()
         """Held during the first export, which imports modules; see `Runtime.pause`."""
-        self._closed = False
+        self._closed = self._ending = False
         self._outage = Outage("metrics")
         self.sources: list[Callable[[], Metric | None]] = []
         """What collects metrics that are not the SDK's."""
@@ -65,6 +66,8 @@ class CountedExporter(MetricExporter):
         with guard("sending metrics"), sending():
             with self.imports if self._exporter is None else nullcontext():
                 self._exporter = self._exporter or self._make_exporter()
+                if self._ending:
+                    self.end()
                 result = self._exporter.export(metrics_data, timeout_millis=timeout_millis)
             self.accepted = result is MetricExportResult.SUCCESS
         if self.accepted or not self._closed:  # at the end, one line says what was lost
@@ -83,6 +86,12 @@ class CountedExporter(MetricExporter):
                 if scope.scope.name == semconv.SCOPE:
                     cast("list[Metric]", scope.metrics).extend(found)
                     return
+
+    def end(self) -> None:
+        """The process ends: what is sent from now on is the last."""
+        self._ending = True
+        if isinstance(self._exporter, MetricPost):
+            self._exporter.end()
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Nothing waits here."""
@@ -138,6 +147,7 @@ class MetricsOut:
 
     def close(self, seconds: float) -> bool:
         """Flush within `seconds`, then stop the reader."""
+        self._exporter.end()
         clean = self.flush(seconds)
         self._exporter.shutdown(timeout_millis=0)
         with guard("stopping the metric reader"):

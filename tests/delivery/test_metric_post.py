@@ -1,0 +1,32 @@
+"""The last collection of metrics: one attempt at an endpoint that never took any, more at one that did."""
+
+import pytest
+from opentelemetry.sdk.resources import Resource
+
+from modelspan.config import Config
+from modelspan.delivery.accounting import Ledger
+from modelspan.delivery.endpoint import resolve
+from modelspan.delivery.metric_post import MetricPost
+from modelspan.delivery.metrics import MetricsOut
+
+
+@pytest.fixture
+def out(endpoint):
+    target = resolve("metrics", Config(endpoint=endpoint.url), {})
+    made = MetricsOut(Resource({}), lambda: MetricPost(target), Ledger(), seconds=3600)
+    made.meter.create_counter("c").add(1)
+    return made
+
+
+def test_at_the_end_an_endpoint_that_never_took_metrics_gets_one_attempt(out, endpoint):
+    endpoint.script = lambda body: 503
+    assert out.close(30) is False
+    assert len(endpoint.bodies) == 1
+
+
+def test_at_the_end_an_endpoint_that_took_metrics_is_tried_again(out, endpoint):
+    answers = iter([200, 503])
+    endpoint.script = lambda body: next(answers, 200)
+    assert out.flush(30)
+    assert out.close(30)
+    assert len(endpoint.bodies) == 3
