@@ -18,7 +18,6 @@ from opentelemetry.sdk.metrics.export import (
 
 from modelspan import semconv
 from modelspan._version import __version__
-from modelspan.delivery.metric_post import MetricPost
 from modelspan.delivery.quiet import Outage, sending
 from modelspan.guard import guard
 
@@ -90,8 +89,9 @@ class CountedExporter(MetricExporter):
     def end(self) -> None:
         """The process ends: what is sent from now on is the last."""
         self._ending = True
-        if isinstance(self._exporter, MetricPost):
-            self._exporter.end()
+        end = getattr(self._exporter, "end", None)  # ours has one; its module loads with the first export
+        if end is not None:
+            end()
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Nothing waits here."""
