@@ -133,3 +133,12 @@ def test_nothing_is_an_empty_figure_with_its_axes(draw, nothing):
     drawn = draw(nothing)
     assert isinstance(drawn, go.Figure)
     assert drawn.layout.xaxis.gridcolor == figures.GRID
+
+
+def test_the_interval_of_each_window_is_a_band_as_long_as_the_window():
+    known = {**WINDOW, "outcomes": 9, "coverage": 1.0, "accuracy": 0.8, "intervals": {"accuracy": [0.6, 0.9]}}
+    figure = figures.performance({"windows": [known, {**known, "intervals": {}}]})
+    band = figure.data[0]
+    assert list(band.y) == [0.6, 0.6, 0.9, 0.9, 0.6, None]
+    assert (band.x[1] - band.x[0]).total_seconds() == WINDOW["end"] - WINDOW["start"]
+    assert band.legendgroup == "accuracy"

@@ -75,6 +75,7 @@ def open_follower(
     if recorder is None:
         return None
     from modelspan.sinks import (  # noqa: PLC0415 - few want it
+        feedback,
         follower,
         kpis,
         performance,
@@ -87,7 +88,11 @@ def open_follower(
     store = recorder.store
     book = performance_book.Book(store, config.performance_window_seconds, config.performance_windows)
     computed = kpis.KpiSink(meter, store)
-    listeners: list[Any] = [computed, variants.VariantSink(meter, store)]
+    listeners: list[Any] = [
+        computed,
+        variants.VariantSink(meter, store),
+        feedback.FeedbackStates(meter, store),
+    ]
     if config.thresholds:
         rules = load_thresholds(config.thresholds)
         value = partial(computed.value, seconds=book.seconds)

@@ -145,6 +145,16 @@ def running(folder):
 
 
 @pytest.fixture(scope="module")
+def called(tmp_path_factory):
+    """A backend that saw one call, for tests that send the rest themselves."""
+    with running(tmp_path_factory.mktemp("called")) as both:
+        source = Source(both[0].otlp_url)
+        source.call(MODEL, VERSION, time.time())
+        source.close()
+        yield both
+
+
+@pytest.fixture(scope="module")
 def filled(tmp_path_factory):
     with running(tmp_path_factory.mktemp("filled")) as (backend, queries):
         send_all(backend.otlp_url)

@@ -47,6 +47,16 @@ def test_the_outcome_of_one_variant_is_that_of_the_other_and_counts_once():
     assert (one.better.rows, one.better.measure().value) == (1, 1.0)
 
 
+def test_of_three_variants_every_two_get_the_outcome_that_one_was_told():
+    a, b, c = (
+        said(1, name, label, call=at) for at, (name, label) in enumerate(zip("abc", "xyx", strict=True))
+    )
+    for steps in ((a, b, c, (a, "x")), (a, b, (a, "x"), c)):
+        found = follow(Comparisons(), *steps)
+        better = {(r.champion, r.challenger): each.better.measure().value for r, each in found.items()}
+        assert better == {("a", "b"): -1.0, ("a", "c"): 0.0, ("b", "c"): 1.0}
+
+
 def test_an_outcome_that_is_there_before_the_challenger_counts():
     a = said(1, "champion", "x", key="ab" * 16)
     (one,) = follow(Comparisons(), a, (a, "y"), said(9, "shadow", "y", key="ab" * 16)).values()

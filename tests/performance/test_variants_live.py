@@ -91,3 +91,20 @@ def test_a_process_that_starts_again_compares_what_the_store_holds(tmp_path):
                 variant(name, "1", key=lambda row: row["loan"])(lambda f: [[0.8, 0.2]])({"loan": int(last)})
             telemetry.flush()
             assert points(telemetry, semconv.COMPARISON_PAIRS) == {"b": 1 + last}
+
+
+def test_the_states_of_feedback_are_shown_as_they_are_now(tmp_path):
+    predict = variant("", "1")(lambda f: [[0.8, 0.2]])
+    with modelspan.testing.record(data=str(tmp_path), metric_interval_seconds=3600.0) as telemetry:
+        for _ in range(3):
+            predict({"a": 1.0})
+        modelspan.feedback(modelspan.current_prediction().id, "bad", wait=True)
+        modelspan.feedback(f"{1:032x}-{1:016x}", "bad", wait=True)
+        telemetry.flush()
+        found = {
+            (p.attributes[semconv.FEEDBACK_OF], p.attributes[semconv.FEEDBACK_STATE]): p.value
+            for p in telemetry.points(semconv.FEEDBACK_STATES.name)
+        }
+        assert found["prediction", "pending"] == 2
+        assert found["outcome", "joined"] == 1
+        assert found["outcome", "orphan"] == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -15,10 +15,27 @@ _Identity = tuple[str, str, int]
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """What one variant said of a request; replaced by the same with its outcome."""
+    """What one variant said of a request; its row gets the outcome that is told of any variant."""
 
     row: JoinedRow
     pairs: list[Pair] = field(default_factory=list)
+
+    @property
+    def together(self) -> list[Call]:
+        """This call and those that it is compared with."""
+        return [self, *(pair.second if pair.first is self else pair.first for pair in self.pairs)]
+
+    def share(self) -> None:
+        """Give the outcome to the calls that it is compared with, or take theirs."""
+        calls = self.together
+        known = next((call.row for call in calls if call.row.known), None)
+        if known is not None:
+            for call in calls:
+                if not call.row.known:
+                    call.row = replace(
+                        call.row, outcome_label=known.outcome_label, outcome_value=known.outcome_value,
+                        outcome_ns=known.outcome_ns,
+                    )  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)
@@ -32,8 +49,8 @@ class Pair:
 
     @property
     def known(self) -> bool:
-        """Whether one of them has its outcome: it is the truth of both."""
-        return self.first.row.known or self.second.row.known
+        """Whether the outcome is known."""
+        return self.first.row.known and self.second.row.known
 
     def ordered(self, champion: str) -> tuple[JoinedRow, JoinedRow]:
         """The rows, that of the variant `champion` first."""
@@ -106,10 +123,7 @@ class Traffic:
         if not self._followed(identity):
             return [], []
         call, pairs = self._add(identity, row) if new else (self._call(identity, row), [])
-        due = [pair for pair in call.pairs if pair.known and not pair.told] if call else []
-        for pair in due:
-            pair.told = True
-        return pairs, due
+        return pairs, _due(call) if call else []
 
     def _add(self, identity: _Identity, row: JoinedRow) -> tuple[Call, list[Pair]]:
         call = Call(row)
@@ -138,6 +152,16 @@ class Traffic:
 
     def _followed(self, identity: _Identity) -> bool:
         return not self._halvings or int(identity[1][-12:], 16) % 2**self._halvings == 0
+
+
+def _due(call: Call) -> list[Pair]:
+    """Pairs of the request of which the outcome is known now and was not before."""
+    call.share()
+    due = [pair for each in call.together for pair in each.pairs if pair.known and not pair.told]
+    due = list(dict.fromkeys(due))
+    for pair in due:
+        pair.told = True
+    return due
 
 
 def _identity(row: JoinedRow) -> _Identity:

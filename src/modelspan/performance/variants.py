@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from modelspan.performance.anytime import AnytimeMean
@@ -49,8 +49,8 @@ class Comparison:
             self.scores.add((challenger.score or 0.0) - (champion.score or 0.0))
 
     def settle(self, champion: JoinedRow, challenger: JoinedRow) -> bool:
-        """Take in the outcome of such a row, which may stand at either; False if it is not known."""
-        one, other = _loss(champion, challenger), _loss(challenger, champion)
+        """Take in the outcome of such a row; False if it has none, or one of another kind."""
+        one, other = _loss(champion), _loss(challenger)
         if one is None or other is None:
             return False
         self.better.add(float(other < one) - float(one < other))
@@ -133,11 +133,8 @@ def _rank(variant: str) -> tuple[bool, bool, str]:
     return variant != "champion", variant != "", variant
 
 
-def _loss(row: JoinedRow, other: JoinedRow) -> float | None:
-    """0 or 1 of a class, the absolute error of a value; None without outcome at the row or at the other."""
-    if not row.known:
-        row = replace(row, outcome_label=other.outcome_label, outcome_value=other.outcome_value,
-                      outcome_ns=other.outcome_ns)  # fmt: skip
+def _loss(row: JoinedRow) -> float | None:
+    """0 or 1 of a class, the absolute error of a value; None without outcome."""
     if not row.known:
         return None
     label, value = true_label(row), true_value(row)

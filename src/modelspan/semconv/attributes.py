@@ -41,6 +41,7 @@ OUTCOME_LABEL: Final = "ml.outcome.label"
 OUTCOME_VALUE: Final = "ml.outcome.value"
 OUTCOME_WEIGHT: Final = "ml.outcome.weight"
 FEEDBACK_STATE: Final = "ml.feedback.state"
+FEEDBACK_OF: Final = "ml.feedback.of"
 FEEDBACK_REASON: Final = "ml.feedback.reason"
 ERROR_TYPE: Final = "error.type"
 EXCEPTION_TYPE: Final = "exception.type"
@@ -86,6 +87,7 @@ CORE_ATTRIBUTES: Final[dict[str, str]] = {
     OUTCOME_VALUE: "True value of a regression, always a double.",
     OUTCOME_WEIGHT: "Weight of the row, where it is not 1.",
     FEEDBACK_STATE: "pending, joined, superseded, orphan, expired, evicted, lost or rejected.",
+    FEEDBACK_OF: "prediction or outcome.",
     FEEDBACK_REASON: "Why an outcome or a prediction was rejected: duplicate, unknown_class, future, …",
     ERROR_TYPE: "Class of the exception; only on failures.",
     EXCEPTION_TYPE: "Class of the exception, with its module.",

@@ -11,6 +11,7 @@ from modelspan.semconv.attributes import (
     FEATURE_BIN,
     FEATURE_BIN_INDEX,
     FEATURE_NAME,
+    FEEDBACK_OF,
     FEEDBACK_REASON,
     FEEDBACK_STATE,
     MODEL,
@@ -84,6 +85,10 @@ FEEDBACK_OUTCOMES: Final = Metric(
 FEEDBACK_PREDICTIONS: Final = Metric(
     "ml.feedback.predictions", "counter", "{prediction}",
     "Stored predictions that entered a state, by this process.", (*MODEL, FEEDBACK_STATE, FEEDBACK_REASON),
+)  # fmt: skip
+FEEDBACK_STATES: Final = Metric(
+    "ml.feedback.states", "gauge", "{row}", "Predictions and outcomes of the store that are in a state now.",
+    (*MODEL, FEEDBACK_OF, FEEDBACK_STATE, FEEDBACK_REASON),
 )  # fmt: skip
 EMITTED: Final = Metric(
     "modelspan.internal.emitted", "counter", "{record}", "Telemetry records made by this process.", (SIGNAL,)

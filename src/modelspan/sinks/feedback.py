@@ -1,4 +1,4 @@
-"""What became of predictions and outcomes in the store, as counters of this process."""
+"""What became of predictions and outcomes in the store: counted by this process, and as it is now."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from modelspan import semconv
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from modelspan.sinks.performance_book import Book
     from modelspan.store.outcomes import OutcomeStore
     from modelspan.store.rows import ModelFacts
 
@@ -25,6 +26,28 @@ class FeedbackMetrics:
         ):
             observe = _observer(store, prefix)
             meter.create_observable_counter(metric.name, [observe], metric.unit, metric.description)
+
+
+class FeedbackStates:
+    """How many are in which state now; listens to `PerformanceSink`: no collection waits for the store.
+
+    Processes that share a store show the same values.
+    """
+
+    def __init__(self, meter: Meter, store: OutcomeStore) -> None:
+        self._store = store
+        self._found: list[Observation] = []  # replaced, never changed: the metric reader has its own thread
+        metric = semconv.FEEDBACK_STATES
+        observe = lambda _options: self._found  # noqa: E731 - a callback
+        meter.create_observable_gauge(metric.name, [observe], metric.unit, metric.description)
+
+    def __call__(self, _book: Book, _ended: float) -> None:
+        """Read the counts."""
+        found = []
+        for facts, name, count in self._store.states():
+            side, _, state = name.partition(".")
+            found.append(Observation(count, {**_attributes(facts, state), semconv.FEEDBACK_OF: side}))
+        self._found = found
 
 
 def _observer(store: OutcomeStore, prefix: str) -> Any:

@@ -39,6 +39,7 @@ def build_api(queries: Queries, health: Callable[[], Response]) -> Blueprint:
         "drift": lambda: queries.drift(_text("model"), _text("version")),
         "alerts": lambda: queries.alerts(_text("model")),
         "performance": lambda: queries.performance(_text("model"), _whole("windows", 24), _text("version")),
+        "variants": lambda: queries.variants(_text("model")),
         "traffic": lambda: queries.traffic(
             _text("model"), _whole("seconds", 3600, 31_536_000), _whole("buckets", 60)
         ),

@@ -100,6 +100,25 @@ def estimated(windows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
     return figure
 
 
+def sequence(history: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """A difference as it came about, with its interval as a band; the dotted line is no difference."""
+    figure = go.Figure(layout=layout(y_title="difference of performance"))
+    times = [datetime.fromtimestamp(each["time"], UTC) for each in history]
+    for end, fill in (("lower", None), ("upper", "tonexty")):
+        figure.add_scatter(
+            x=times, y=[each.get(end) for each in history], mode="lines", line={"width": 0}, fill=fill,
+            fillcolor="rgba(0,114,178,0.18)", showlegend=False, hoverinfo="skip",
+        )  # fmt: skip
+    figure.add_scatter(
+        x=times, y=[each["value"] for each in history], mode="lines+markers", showlegend=False,
+        line={"color": CURRENT, "width": 2}, marker={"size": 4},
+        customdata=[[each.get("lower"), each.get("upper")] for each in history],
+        hovertemplate="%{y:+.3f} (%{customdata[0]:+.3f} to %{customdata[1]:+.3f})<extra></extra>",
+    )  # fmt: skip
+    figure.add_hline(y=0, line={"color": REFERENCE, "width": 1, "dash": "dot"})
+    return figure
+
+
 def _square(x_title: str, y_title: str) -> go.Figure:
     figure = go.Figure(layout=layout(x_title=x_title, y_title=y_title))
     figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")

@@ -117,7 +117,8 @@ def performance(answer: Mapping[str, Any]) -> go.Figure:
     """Metrics per window of prediction time above the coverage of the same windows.
 
     A marker is as opaque as its window's coverage and hollow below `SURE_COVERAGE`: a number over 5 % of the
-    labels never looks like one over all. A window without outcomes has no marker, only its bar.
+    labels never looks like one over all. The 95 % interval is a band as wide as the window. A window without
+    outcomes has no marker, only its bar.
 
     Args:
         answer: What `Queries.performance` gave.
@@ -126,8 +127,9 @@ def performance(answer: Mapping[str, Any]) -> go.Figure:
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.06)
     figure.update_layout(layout(x_title=""), hovermode="x unified")
     middles = _instants([(each["start"] + each["end"]) / 2 for each in windows])
-    for key in metric_names(answer):
-        figure.add_trace(_metric_line(key, middles, windows), row=1, col=1)
+    names = metric_names(answer)
+    bands = [band for name in names if (band := _metric_band(name, windows)) is not None]
+    figure.add_traces([*bands, *(_metric_line(name, middles, windows) for name in names)], 1, 1)
     figure.add_bar(
         x=middles, y=[each["coverage"] or 0.0 for each in windows], row=2, col=1,
         marker_color=[CURRENT if _sure(each) else REFERENCE for each in windows], showlegend=False,
@@ -165,6 +167,26 @@ def confusion(answer: Mapping[str, Any]) -> go.Figure:
     return figure
 
 
+def _metric_band(key: str, windows: Sequence[Mapping[str, Any]]) -> go.Scatter | None:
+    """A rectangle per window from the lower to the upper end of the interval; None without intervals."""
+    colour = METRICS[key][1]
+    x: list[datetime | None] = []
+    y: list[float | None] = []
+    for each in windows:
+        lower, upper = each.get("intervals", {}).get(key, (None, None))
+        if lower is not None and upper is not None:
+            start, end = _instants([each["start"], each["end"]])
+            x += [start, end, end, start, start, None]
+            y += [lower, lower, upper, upper, lower, None]
+    if not x:
+        return None
+    return go.Scatter(
+        x=x, y=y, mode="lines", line={"width": 0}, fill="toself", fillcolor=colour, opacity=0.18,
+        legendgroup=key, showlegend=False, hoverinfo="skip",
+        visible=True if key in _SHOWN_AT_FIRST else "legendonly",
+    )  # fmt: skip
+
+
 def _metric_line(key: str, middles: Sequence[datetime], windows: Sequence[Mapping[str, Any]]) -> go.Scatter:
     name, colour = METRICS[key]
     marker = {
@@ -174,7 +196,8 @@ def _metric_line(key: str, middles: Sequence[datetime], windows: Sequence[Mappin
         "line": {"color": colour, "width": 2},
     }
     return go.Scatter(
-        x=middles, y=[each.get(key) for each in windows], name=name, mode="lines+markers", marker=marker,
+        x=middles, y=[each.get(key) for each in windows], name=name, legendgroup=key, mode="lines+markers",
+        marker=marker,
         line={"color": colour, "width": 1, "dash": "dot"}, hovertemplate=name + " %{y:.4~g}<extra></extra>",
         visible=True if key in _SHOWN_AT_FIRST else "legendonly",
     )  # fmt: skip

@@ -11,7 +11,9 @@ from modelspan.outcome import JoinedRow
 from modelspan.performance.sums import Options, Sums, positive_class
 from modelspan.viewer.curves import curves
 from modelspan.viewer.drift_query import latest
+from modelspan.viewer.feedback_query import feedback_states
 from modelspan.viewer.performance_reports import estimates, segments
+from modelspan.viewer.variants_query import comparisons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +57,8 @@ def performance(database: Database, model: str | None, version: str | None, wind
         "curves": curves(sums),
         "estimates": estimates(database, model, version),
         "segments": segments(database, model, version),
+        "comparisons": comparisons(database, model),
+        "feedback": feedback_states(database, model),
     }
 
 

@@ -18,6 +18,7 @@ from modelspan.viewer import (
     performance_query,
     performance_reports,
     traces_query,
+    variants_query,
 )
 
 if TYPE_CHECKING:
@@ -134,6 +135,11 @@ class Queries:
             ("performance", model, version, windows),
             lambda: performance_query.performance(self._database, model, version, windows),
         )
+
+    def variants(self, model: str | None = None) -> dict[str, Any]:
+        """Variants of a model compared on the same traffic; without a model, of the one called last."""
+        model, _ = drift_query.latest(self._database, model, None)
+        return {"model": model, "comparisons": variants_query.comparisons(self._database, model)}
 
     def traffic(self, model: str | None = None, seconds: int = 3600, buckets: int = 60) -> dict[str, Any]:
         """Calls, errors and latencies over time, ascending and ending at the newest call."""

@@ -8,6 +8,8 @@ from dash import html
 
 from modelspan.viewer import curves, figures
 from modelspan.viewer.views import frame, parts, text
+from modelspan.viewer.views.feedback import feedback
+from modelspan.viewer.views.variants import variants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,10 +37,11 @@ def render(request: Request) -> parts.Node:
     answer = request.queries.performance(model, version=request.route.params.get("version"))
     choice = frame.version_choice(request, answer["version"])
     top = [frame.heading(model, above="model", beside=choice), frame.model_tabs(request.route, "Performance")]
+    last = [*_segments(answer), *variants(answer["comparisons"]), *feedback(answer["feedback"])]
     if not answer["outcomes"]:
-        return html.Div([*top, _nothing(answer), *_estimated(answer), *_segments(answer)])
+        return html.Div([*top, _nothing(answer), *_estimated(answer), *last])
     numbers = parts.live("numbers", _coverage(answer), _overall(answer))
-    more = [*_charts(answer), *_estimated(answer), *_curves(answer), *_segments(answer)]
+    more = [*_charts(answer), *_estimated(answer), *_curves(answer), *last]
     return html.Div([*top, numbers, *more])
 
 
@@ -145,7 +148,7 @@ def _with_interval(measure: Mapping[str, float] | None) -> parts.Node:
 
 def _charts(answer: Mapping[str, Any]) -> list[parts.Node]:
     limit = text.share(figures.SURE_COVERAGE)
-    note = f"hollow marker and grey bar: fewer than {limit} of the outcomes are known"
+    note = f"shaded: 95 % interval; hollow marker, grey bar: fewer than {limit} of the outcomes are known"
     over_time = parts.chart("Over prediction time", figures.performance(answer), height=420, note=note)
     matrix = answer["confusion"]
     if not matrix or len(matrix["labels"]) > _MOST_CLASSES:
