@@ -33,6 +33,12 @@ from modelspan.drift.sequential import SequentialRule
 from modelspan.drift.threshold import ThresholdRule
 
 CALM, DRIFTED, WINDOW, CHUNK, SEASON = 5_000, 5_000, 1_000, 50, 2_000
+MONDAY = np.datetime64("2026-01-05T00:00", "s")
+
+
+def times(at):
+    """When the rows come: a season is a day."""
+    return MONDAY + (at * (86_400 / SEASON)).astype("timedelta64[s]")
 
 
 # Streams: rows at positions (from 0, the drift begins at CALM), shape (rows, columns).
@@ -80,6 +86,7 @@ SCENARIOS = {
     "one of 50 columns": one_of_fifty,
 }  # fmt: skip
 WITHOUT_DRIFT = ("stationary", "seasonal")
+WITH_SEASON = ("stationary", "seasonal", "abrupt 0.5 sd")
 
 
 class Spending:
@@ -89,7 +96,7 @@ class Spending:
         self.columns, self.rate, self.looks = columns, rate, 0
         self.held = {name: 0 * column.counts for name, column in columns.items()}
 
-    def update(self, counts):
+    def update(self, counts, cell=0):
         self.held = {name: held + counts[name] for name, held in self.held.items()}
         if next(iter(self.held.values())).sum() < WINDOW:
             return []
@@ -104,12 +111,12 @@ class Always:
     def __init__(self, columns):
         pass
 
-    def update(self, counts):
+    def update(self, counts, cell=0):
         return [True]
 
 
 class Never(Always):
-    def update(self, counts):
+    def update(self, counts, cell=0):
         return []
 
 
@@ -121,6 +128,8 @@ class Method:
     river: bool = False
     only: tuple[str, ...] = tuple(SCENARIOS)
     streams: int = 10**6
+    season: bool = False
+    """Its reference knows hours of day, as no other's does."""
 
 
 BINARY = ("errors 10 to 20 %",)
@@ -128,6 +137,7 @@ FEW = ("stationary", "abrupt 0.5 sd", "variance doubled")
 METHODS = (
     Method("modelspan", SequentialRule),
     Method("modelspan, looks of a season", lambda c: SequentialRule(c, look_rows=SEASON), only=WITHOUT_DRIFT),
+    Method("modelspan, reference with a season", SequentialRule, season=True, only=WITH_SEASON),
     Method("spending (former rule)", Spending),
     Method("psi>0.1", lambda columns: ThresholdRule(columns, rule="psi>0.1")),
     Method("psi>0.2", lambda columns: ThresholdRule(columns, rule="psi>0.2")),
@@ -143,7 +153,7 @@ METHODS = (
 )
 
 
-def reference_columns(rng, scenario):
+def reference_of(rng, scenario, *, season=False):
     """References of 5,000 rows; one of a seasonal stream covers whole seasons, one of codes has levels."""
     at = np.arange(CALM) - (0 if scenario is seasonal else CALM)
     rows = scenario(rng, at)
@@ -151,20 +161,20 @@ def reference_columns(rng, scenario):
     data = {
         f"c{i}": rows[:, i].astype(int).astype(str) if as_text else rows[:, i] for i in range(rows.shape[1])
     }
-    return dict(Reference.build(data).features)
+    return Reference.build(data | {"when": times(at)} if season else data, season="when" if season else None)
 
 
-def alarms_of_rule(rule, columns, rows):
-    """Rows after which the rule said something, every CHUNK rows."""
-    found = []
-    for end in range(CHUNK, len(rows) + 1, CHUNK):
-        part = rows[end - CHUNK : end]
+def alarms_of_rule(rule, columns, rows, cells):
+    """Rows after which the rule said something, every CHUNK rows and where another cell begins."""
+    found, turns = [], np.flatnonzero(np.diff(cells)) + 1
+    for chunk in np.split(np.arange(len(rows)), np.union1d(turns, np.arange(CHUNK, len(rows), CHUNK))):
+        part, end, cell = rows[chunk], int(chunk[-1]) + 1, int(cells[chunk[0]])
         if next(iter(columns.values())).kind == "numeric":
             counts = {name: column.count(part[:, i]) for i, (name, column) in enumerate(columns.items())}
         else:
             texts = part.astype(int).astype(str)
             counts = {name: column.count(texts[:, i]) for i, (name, column) in enumerate(columns.items())}
-        if any(getattr(change, "state", "open") != "closed" for change in rule.update(counts)):
+        if any(getattr(change, "state", "open") != "closed" for change in rule.update(counts, cell)):
             found.append(end)
     return found
 
@@ -195,13 +205,15 @@ def play(method, name, streams, seed):
     scenario, outcomes = SCENARIOS[name], []
     for stream in range(min(streams, method.streams)):
         rng = np.random.default_rng([seed, stream, list(SCENARIOS).index(name)])
-        columns = reference_columns(rng, scenario)
-        rows = scenario(rng, np.arange(CALM + DRIFTED))
+        reference = reference_of(rng, scenario, season=method.season)
+        columns, at = dict(reference.features), np.arange(CALM + DRIFTED)
+        cells = reference.season.of(times(at)) if method.season else np.zeros(at.size, int)
+        rows = scenario(rng, at)
         stop = CALM if name not in WITHOUT_DRIFT else 0
         found = (
             alarms_of_river(method.make, rows, stop)
             if method.river
-            else alarms_of_rule(method.make(columns), columns, rows)
+            else alarms_of_rule(method.make(columns), columns, rows, cells)
         )
         outcomes.append(outcome(found, name))
     return outcomes

@@ -1,6 +1,6 @@
 """What a drift job and a live window cost, beside scipy and a plain numpy PSI.
 
-CPU time of this process, the median of rounds in which all cases take turns; ratios are within one run.
+CPU time of this process, the least of rounds in which all cases take turns; ratios are within one run.
 
     python benchmarks/drift.py
 """
@@ -8,7 +8,6 @@ CPU time of this process, the median of rounds in which all cases take turns; ra
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
 import tracemalloc
 
@@ -56,14 +55,14 @@ def plain_psi(edges: list[np.ndarray], shares: list[np.ndarray], array: np.ndarr
 
 
 def cpu(cases: dict, rounds: int) -> dict[str, float]:
-    """Median CPU milliseconds of each case, all in turn in every round."""
+    """Least CPU milliseconds of each case, all in turn in every round."""
     taken: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(rounds):
         for name, run in cases.items():
             started = time.process_time()
             run()
             taken[name].append((time.process_time() - started) * 1e3)
-    return {name: statistics.median(values) for name, values in taken.items()}
+    return {name: min(values) for name, values in taken.items()}
 
 
 def extra_megabytes(run) -> float:

@@ -10,6 +10,9 @@ import pyarrow as pa
 import pytest
 
 from modelspan.drift import parts
+from modelspan.drift.arrow import Text
+from modelspan.drift.columns import read_columns
+from modelspan.drift.feature import categorical_feature
 from modelspan.drift.reference import Reference
 from modelspan.errors import ConfigError
 
@@ -182,3 +185,18 @@ def test_long_level_names_are_pooled_so_that_a_column_stays_below_a_kilobyte(tmp
     reference.save(tmp_path / "ref.json")
     assert 5 < len(reference.features["x"].levels) < 20
     assert len((tmp_path / "ref.json").read_text().splitlines()[4]) < 1024
+
+
+@pytest.mark.parametrize("form", ["text", "slices", "many levels"])
+def test_text_that_arrow_holds_is_counted_as_the_same_list_is(form):
+    levels = [f"level {n}" for n in range(300 if form == "many levels" else 20)]
+    rng = np.random.default_rng(5)
+    choices = [*levels[:30], None, "", "x" * 300, "(other)", "(missing)", "ärger", "never seen"]
+    values = [choices[at] for at in rng.integers(0, len(choices), 5000)]
+    column = categorical_feature("x", levels, np.zeros(len(levels) + 2, dtype=np.int64))
+    held = Text(pa.chunked_array([values[:1700], values[1700:]], pa.large_string()))
+    parts = [held.part(0, 1234), held.part(1234, 5000)] if form == "slices" else [held]
+    assert sum(column.count(part) for part in parts).tolist() == column.count(values).tolist()
+    frame = pd.DataFrame({"x": pd.array(values, dtype="str")})
+    assert column.count(read_columns(frame)[0]["x"]).tolist() == column.count(values).tolist()
+    assert [None if code < 0 else held.levels[code] for code in held.codes.tolist()] == values

@@ -2,12 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from modelspan.drift.coded import Coded, Values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_UNKNOWN: Final = 255
+
+
+class Text(Coded):
+    """Arrow's text, encoded when codes are asked for; counting known levels needs none."""
+
+    _array: Any
+
+    def __init__(self, array: Any) -> None:
+        object.__setattr__(self, "_array", array)
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    @cached_property
+    def _coded(self) -> Coded:
+        array = self._array
+        whole = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        found = whole.cast(pa.large_string()).dictionary_encode()
+        return Coded(_filled(found.indices), found.dictionary.to_pylist())
+
+    @property
+    def codes(self) -> NDArray[np.integer]:
+        """See `Coded`."""
+        return self._coded.codes
+
+    @property
+    def levels(self) -> Sequence[object]:
+        """See `Coded`."""
+        return self._coded.levels
+
+    def part(self, start: int, end: int) -> Coded:
+        """See `Coded`."""
+        return Text(self._array.slice(start, end - start))
+
+    def among(self, levels: Sequence[str]) -> NDArray[np.int64] | None:
+        """See `Coded`."""
+        if len(levels) >= _UNKNOWN:
+            return None
+        found = pc.index_in(self._array, value_set=pa.array(levels, self._array.type))
+        # Comparing bytes beats counting numbers that are mostly the same.
+        codes = found.fill_null(_UNKNOWN).to_numpy().astype(np.uint8)
+        counts = [np.count_nonzero(codes == code) for code in range(len(levels))]
+        missing = self._array.null_count
+        return np.array([*counts, codes.size - sum(counts) - missing, missing], dtype=np.int64)
 
 
 def values_of(column: Any) -> Values:

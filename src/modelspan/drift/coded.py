@@ -26,6 +26,14 @@ class Coded:
     def __len__(self) -> int:
         return self.codes.size
 
+    def part(self, start: int, end: int) -> Coded:
+        """The values from `start` to before `end`, without a copy."""
+        return Coded(self.codes[start:end], self.levels)
+
+    def among(self, _levels: Sequence[str]) -> NDArray[np.int64] | None:
+        """How many are each of some levels, others and missing; None where codes tell it sooner."""
+        return None
+
 
 Values: TypeAlias = Sequence[object] | NDArray[np.generic] | Coded
 """One column: a list, an array (two-dimensional for embeddings), or codes."""

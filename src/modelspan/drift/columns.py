@@ -71,7 +71,7 @@ def _pairs(data: Any, names: Sequence[str] | None) -> Iterable[tuple[str, Values
     if isinstance(data, np.ndarray):
         return _array_pairs(data, names)
     if library == "pandas" and hasattr(data, "columns"):
-        return ((str(name), _pandas(data.iloc[:, at])) for at, name in enumerate(data.columns))
+        return ((str(name), _pandas(column)) for name, column in data.items())
     if library == "polars" and hasattr(data, "get_columns"):
         return ((str(column.name), _polars(column)) for column in data.get_columns())
     if library == "pyarrow" and hasattr(data, "column_names"):
@@ -119,6 +119,10 @@ def _pandas(column: Any) -> Values:
         held = column.array
         return Coded(held.codes, held.categories.tolist())
     if not isinstance(kind, np.dtype) and types.is_string_dtype(kind):
+        if getattr(kind, "storage", "") == "pyarrow":
+            from modelspan.drift.arrow import Text  # noqa: PLC0415 - Arrow is optional
+
+            return Text(column.array.__arrow_array__())
         codes, levels = sys.modules["pandas"].factorize(column)
         return Coded(codes, list(levels))
     return np.asarray(column.to_numpy(**_as_numpy(column, kind, types)))

@@ -134,13 +134,21 @@ class FeatureReference:
         if isinstance(values, np.ndarray) and values.dtype == bool:
             values = Coded(values.reshape(-1).astype(np.int8), (False, True))
         if isinstance(values, Coded):
-            of_levels = [self._bin(name) for name in values.levels]
-            return self._by_code(np.array([*of_levels, -1], dtype=np.int64)[values.codes])
+            known = values.among(self.levels) if self.kind == "categorical" else None
+            return self._count_codes(values) if known is None else known
         size = len(self.labels)
         counts = [0] * size
         for value in plain(values):
             counts[self._bin(value)] += 1
         return np.array(counts, dtype=np.int64)
+
+    def _count_codes(self, values: Coded) -> Counts:
+        """Counts of each code first: there are fewer of them than values."""
+        counts = np.zeros(len(self.labels), dtype=np.int64)
+        places = [-1, *map(self._bin, values.levels)]
+        found = np.bincount(np.add(values.codes, 1, dtype=np.int64), minlength=len(places))
+        np.add.at(counts, places, found)
+        return counts
 
     def _bin(self, value: object) -> int:
         """Which count a value belongs to, from the end where it is missing or other."""

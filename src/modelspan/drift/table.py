@@ -90,7 +90,7 @@ def _part(values: Values, start: int, end: int) -> Values:
     """Rows of a column, without a copy where possible."""
     if start == 0 and end == len(values):
         return values
-    return Coded(values.codes[start:end], values.levels) if isinstance(values, Coded) else values[start:end]
+    return values.part(start, end) if isinstance(values, Coded) else values[start:end]
 
 
 def read_whole(data: Any, names: Sequence[str] | None = None) -> tuple[Columns, int]:
