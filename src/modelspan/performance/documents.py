@@ -12,6 +12,7 @@ from modelspan.performance.confusion import Confusion
 from modelspan.performance.errors import Errors
 from modelspan.performance.lags import Lags
 from modelspan.performance.moments import Moments
+from modelspan.performance.multiclass import Probabilities
 from modelspan.performance.scores import Scores
 from modelspan.performance.sums import Sums
 
@@ -24,22 +25,16 @@ STORED_FINENESS: Final = 10
 
 def to_json(sums: Sums) -> str:
     """Compact JSON without NaN; scores are stored on the coarser grid."""
-    scores = sums.scores.coarse(STORED_FINENESS)
-    document = {
+    document: dict[str, Any] = {
         "counts": [sums.predictions, sums.outcomes, sums.mismatched],
         "confusion": _confusion(sums.confusion),
         "predicted": _confusion(sums.predicted),
-        "scores": {
-            "cells": [scores.keys.tolist(), scores.positives.tolist(), scores.negatives.tolist()],
-            "fineness": scores.fineness,
-            "squares": scores.squares,
-            "brier": scores.brier.sums,
-            "log_loss": scores.log_loss.sums,
-            "bins": scores.bins.sums.tolist(),
-        },
+        "scores": _scores(sums.scores),
         "errors": _errors(sums.errors),
         "lags": sorted(sums.lags.counts.items()),
     }
+    if sums.probabilities.log_loss.weight:
+        document["probabilities"] = _probabilities(sums.probabilities)
     return json.dumps(document, separators=(",", ":"), allow_nan=False)
 
 
@@ -61,6 +56,7 @@ def from_json(text: str) -> Sums:
             scores=_to_scores(document["scores"]),
             errors=_to_errors(document["errors"]),
             lags=Lags(dict(document["lags"])),
+            probabilities=_to_probabilities(document.get("probabilities")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"stored sums are damaged: {error!r}") from error
@@ -75,6 +71,34 @@ def _to_confusion(cells: list[Any]) -> Confusion:
         {(outcome, guess): weight for outcome, guess, weight, _ in cells},
         {(outcome, guess): square for outcome, guess, _, square in cells},
     )
+
+
+def _scores(given: Scores) -> dict[str, Any]:
+    scores = given.coarse(STORED_FINENESS)
+    return {
+        "cells": [scores.keys.tolist(), scores.positives.tolist(), scores.negatives.tolist()],
+        "fineness": scores.fineness,
+        "squares": scores.squares,
+        "brier": scores.brier.sums,
+        "log_loss": scores.log_loss.sums,
+        "bins": scores.bins.sums.tolist(),
+    }
+
+
+def _probabilities(given: Probabilities) -> dict[str, Any]:
+    return {
+        "log_loss": given.log_loss.sums,
+        "brier": given.brier.sums,
+        "classes": {name: _scores(scores) for name, scores in given.classes.items()},
+    }
+
+
+def _to_probabilities(document: Mapping[str, Any] | None) -> Probabilities:
+    """Sums of an older version have none."""
+    if document is None:
+        return Probabilities()
+    classes = {name: _to_scores(scores) for name, scores in document["classes"].items()}
+    return Probabilities(_to_moments(document["log_loss"]), _to_moments(document["brier"]), classes)
 
 
 def _to_scores(document: Mapping[str, Any]) -> Scores:

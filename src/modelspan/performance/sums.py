@@ -11,6 +11,7 @@ from modelspan.performance.confusion import Confusion
 from modelspan.performance.errors import Errors
 from modelspan.performance.lags import Lags
 from modelspan.performance.measure import Measure, wilson
+from modelspan.performance.multiclass import Probabilities
 from modelspan.performance.scores import Scores
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Sums:
     scores: Scores = field(default_factory=Scores)
     errors: Errors = field(default_factory=Errors)
     lags: Lags = field(default_factory=Lags)
+    probabilities: Probabilities = field(default_factory=Probabilities)
+    """Of models of more than two classes, where they are kept."""
 
     @classmethod
     def of(cls, rows: Sequence[JoinedRow], options: Options) -> Sums:
@@ -66,6 +69,7 @@ class Sums:
             scores=_scores(classified, options),
             errors=_errors(measured, options),
             lags=Lags.of(np.array([((r.outcome_ns or 0) - r.predicted_ns) / 1e9 for r in known])),
+            probabilities=Probabilities.of(classified),
         )  # fmt: skip
 
     def __add__(self, other: Sums) -> Sums:
@@ -91,7 +95,7 @@ class Sums:
         found = self.confusion.measures(options.positive, options.beta)
         if options.positive is not None or not found:
             found |= self.scores.measures()
-        return found | self.errors.measures()
+        return found | self.probabilities.measures() | self.errors.measures()
 
 
 def true_label(row: JoinedRow) -> str | None:
