@@ -32,7 +32,7 @@ def assemble(call: Call, limit: int, *, kept: bool = True) -> Prediction:
         started_ns=call.started_ns,
         seconds=max(0.0, call.seconds),
         kept=kept or call.error is not None,
-        rows=_rows(call.features, call.output),
+        rows=_rows(call.inputs(), call.output),
         features=_columns(call, limit),
         row_step=_step(call.output, limit),
         failure=describe_failure(call.error) if call.error is not None else None,
@@ -43,9 +43,10 @@ def assemble(call: Call, limit: int, *, kept: bool = True) -> Prediction:
 
 
 def _columns(call: Call, limit: int) -> Columns:
-    if call.features is not None:
+    features = call.inputs()
+    if features is not None:
         with guard("reading the inputs of a prediction"):
-            return to_columns(call.features, call.target.feature_names, limit)
+            return to_columns(features, call.target.feature_names, limit)
     return {}
 
 

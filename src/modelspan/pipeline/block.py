@@ -18,7 +18,7 @@ from modelspan.pipeline.assemble import assemble
 from modelspan.pipeline.current import wall
 from modelspan.pipeline.outputs import Output, interpret
 from modelspan.pipeline.rows import Columns, to_columns
-from modelspan.snapshot import Snapshot
+from modelspan.snapshot import DOUBLE, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,10 @@ class Block:
         self._limit = limit
         drawn = secrets.token_bytes(24 * len(calls))
         fresh = [drawn[i : i + 24] for i in range(0, len(drawn), 24)]
-        ids = [call.take_ids(own) for call, own in zip(calls, fresh, strict=True)]
+        if calls[0].parent is None:  # as `take_ids`, without the call
+            ids = [call.__dict__.setdefault("raw_ids", own) for call, own in zip(calls, fresh, strict=True)]
+        else:
+            ids = [call.take_ids(own) for call, own in zip(calls, fresh, strict=True)]
         table = np.frombuffer(b"".join(ids), np.uint8).reshape(-1, 24)
         self.trace_ids, self.span_ids = table[:, :16], table[:, 16:]
         self.started_ns: NDArray[np.int64] = (np.array([call.clock for call in calls]) * 1e9).astype(
@@ -111,9 +114,14 @@ def into_blocks(calls: Sequence[Call], limit: int, budget: Budget) -> tuple[list
     groups: dict[Any, list[Call]] = {}
     for call in calls:
         try:
-            groups.setdefault(call.shape(), []).append(call)
+            shape = call.shape()
+            group = groups.get(shape)
         except Exception:  # a key of the user's whose hash or comparison fails
-            groups.setdefault(None, []).append(call)
+            shape, group = None, groups.get(None)
+        if group is None:
+            groups[shape] = [call]
+        else:
+            group.append(call)
     single = groups.pop(None, [])
     blocks = []
     for group in groups.values():
@@ -125,14 +133,19 @@ def into_blocks(calls: Sequence[Call], limit: int, budget: Budget) -> tuple[list
 
 
 def _columns(calls: Sequence[Call], names: Sequence[str], limit: int) -> Columns:
+    if calls[0].row is not None:
+        return _rows(DOUBLE, [call.row for call in calls], names, limit)
     snapshots: list[Any] = [call.features for call in calls]
     if snapshots[0].kind == "record":
         keys = tuple(snapshots[0].payload)
         return dict(
             zip(_record_names(keys), zip(*[s.payload.values() for s in snapshots], strict=True), strict=True)
         )
-    kind = snapshots[0].payload[0]
-    table = np.frombuffer(b"".join([s.payload[1] for s in snapshots]), kind).reshape(len(calls), -1)
+    return _rows(snapshots[0].payload[0], [s.payload[1] for s in snapshots], names, limit)
+
+
+def _rows(kind: Any, rows: list[Any], names: Sequence[str], limit: int) -> Columns:
+    table = np.frombuffer(b"".join(rows), kind).reshape(len(rows), -1)
     return dict(zip(_row_names(tuple(names), table.shape[1], limit), table.T, strict=True))
 
 
@@ -155,6 +168,8 @@ def _answers(calls: Sequence[Call]) -> Snapshot:
         return Snapshot("matrix", table.reshape(len(calls), -1), len(calls))
     if first is None and calls[0].atom is None:
         return Snapshot("opaque", None, 1)
+    if first is None:  # so it is for all calls of one shape
+        return Snapshot("vector", [call.atom for call in calls], len(calls))
     return Snapshot("vector", [_cell(call) for call in calls], len(calls))
 
 

@@ -65,7 +65,7 @@ class Call(Span):
     """The caller's span, once `shape` has looked for it."""
 
     row: bytes | None = None
-    """Inputs that are one row of float64, copied; `shape` makes a snapshot of them on the worker."""
+    """Inputs that are one row of float64, copied; `inputs` makes a snapshot of them on the worker."""
 
     def __init__(self, target: Target, features: Snapshot | None) -> None:
         self.target = target
@@ -87,6 +87,10 @@ class Call(Span):
     def annotate(self, **annotations: Any) -> None:
         """Add facts to the span and the `ml.prediction` event: text, numbers, booleans; at most 64."""
         self._add("annotations", annotations)
+
+    def inputs(self) -> Snapshot | None:
+        """What the function was given."""
+        return self.features if self.row is None else Snapshot("row", (DOUBLE, self.row), 1)
 
     def forget(self) -> None:
         """Let go of the user's data; the ids stay, for `current_prediction()` after the call."""
@@ -133,13 +137,15 @@ class Call(Span):
 
     def shape(self) -> tuple[Any, ...] | None:
         """What the calls of one block have in common; None when this call is not regular."""
-        if self.row is not None:
-            self.features = Snapshot("row", (DOUBLE, self.row), 1)
-        features, output = self.features, self.output
-        if self.touched or self.error is not None or features is None:
+        if self.touched or self.error is not None:
             return None
-        if features.kind == "row":
-            inputs: Any = (features.payload[0], len(features.payload[1]))
+        features, output = self.features, self.output
+        if self.row is not None:
+            inputs: Any = len(self.row)
+        elif features is None:
+            return None
+        elif features.kind == "row":
+            inputs = (features.payload[0], len(features.payload[1]))
         elif features.kind == "record":
             inputs = tuple(features.payload)
         else:

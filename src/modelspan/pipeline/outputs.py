@@ -89,8 +89,8 @@ def _nth_class(classes: Sequence[str], position: int) -> str:
 def _flat(cells: Sequence[Any], task: str, classes: Sequence[str]) -> Output:
     floats = any(isinstance(cell, float) for cell in cells)
     if task == "binary" and floats:
-        scores = _finite(cells)
-        return Output([_nth_class(classes, int(score >= 0.5)) for score in scores], (), scores)
+        scores, named = _finite(cells), (_nth_class(classes, 0), _nth_class(classes, 1))
+        return Output([named[score >= 0.5] for score in scores], (), scores)
     if task == "regression" or (floats and not task):
         return Output((), _finite(cells), ())
     return Output([_label(cell, classes) for cell in cells])
@@ -108,6 +108,11 @@ def _label(cell: object, classes: Sequence[str]) -> str:
 
 def _finite(cells: Sequence[Any]) -> list[float]:
     """Floats; NaN for what is not a finite number."""
+    if set(map(type, cells)) == {float}:
+        numbers = np.array(cells)
+        numbers[~(np.abs(numbers) < 1e300)] = np.nan
+        plain: list[float] = numbers.tolist()
+        return plain
     return [
         float(c) if isinstance(c, (int, float)) and abs(c) < 1e300 and math.isfinite(c) else math.nan
         for c in cells

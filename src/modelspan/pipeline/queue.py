@@ -54,9 +54,12 @@ class Queue:
 
     def drain(self, most: int) -> list[Any]:
         """Up to `most` items, oldest first."""
-        items = [self._items.popleft() for _ in range(min(most, len(self._items)))]
-        held = sum(getattr(item, "cost", 0) for item in items)
-        self._room = min(self._limit, self._room + held) if self._items else self._limit
+        take = self._items.popleft
+        items = [take() for _ in range(min(most, len(self._items)))]
+        if self._items:
+            self._room = min(self._limit, self._room + sum([getattr(item, "cost", 0) for item in items]))
+        else:
+            self._room = self._limit
         return items
 
     @property

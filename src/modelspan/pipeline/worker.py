@@ -102,17 +102,17 @@ class Worker:
                 time.sleep(CROWD_WAIT_SECONDS)
             items = self._queue.drain(min(waiting, BATCH))
             waiting -= len(items)
+            markers = [item for item in items if type(item) is threading.Event]
             with self.busy:
-                self._process([item for item in items if not isinstance(item, threading.Event)])
-            for item in items:
-                if isinstance(item, threading.Event):
-                    item.set()
+                self._process(items)
+            for marker in markers:
+                marker.set()
 
     def _process(self, items: list[Any]) -> None:
         wall.read()
-        calls = [item for item in items if isinstance(item, Call)]
-        for item in items:
-            if not isinstance(item, Call):
+        calls = [item for item in items if type(item) is Call]
+        for item in items if len(calls) < len(items) else ():
+            if type(item) is not Call and type(item) is not threading.Event:
                 with guard("running what was queued"):
                     item()
         blocks, single = into_blocks(calls, self._rows, self._budget)

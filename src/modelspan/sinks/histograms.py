@@ -92,9 +92,11 @@ class _Series:
         self._sum += float(values.sum())
         self._low = min(self._low, float(values.min()))
         self._high = max(self._high, float(values.max()))
-        last = {bucket: index for index, bucket in enumerate(buckets.tolist())}
+        last = np.full(len(self._counts), -1)
+        last[buckets] = np.arange(len(buckets))  # of several values in a bucket the last stays
         now = time.time_ns()
-        for bucket, index in last.items():
+        for bucket in np.flatnonzero(last >= 0).tolist():
+            index = int(last[bucket])
             ids = trace_of(index)
             if ids is not None:
                 self._exemplars[bucket] = Exemplar({}, float(values[index]), now, ids[1], ids[0])

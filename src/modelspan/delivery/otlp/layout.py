@@ -16,6 +16,7 @@ two bytes, of which a decoder need not be told: a varint may be padded with a gr
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ Bytes = NDArray[np.uint8]
 MAX_TEXT: Final = 256
 """Bytes of a text of varying length; more would make the matrix of all records as wide."""
 MAX_RECORD: Final = 2**14 - 1
+_ITEMS: Final[dict[int, Any]] = {2: np.dtype(np.uint16), 4: np.dtype(np.uint32), 8: np.dtype(np.uint64)}
 _HEAD: Final = 3
 """Bytes of a tag and a padded length."""
 _HEX: Final = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), np.uint16)
@@ -100,7 +102,7 @@ def texts(values: Sequence[str]) -> Column | None:
         return None
     names = list(known)
     position = {name: index for index, name in enumerate(names)}
-    codes = np.fromiter((position[value] for value in values), np.intp, len(values))
+    codes = np.fromiter(map(position.__getitem__, values), np.intp, len(values))
     width = max(1, max(map(len, known.values()), default=1))
     table = np.frombuffer(b"".join(known[name].ljust(width, b"\0") for name in names), np.uint8)
     lengths = np.array([len(known[name]) for name in names], np.int64)
@@ -109,7 +111,7 @@ def texts(values: Sequence[str]) -> Column | None:
 
 def double_attribute(field: int, key: str, values: NDArray[np.float64]) -> list[Part]:
     """An attribute that is a number; records in which it is not finite go without."""
-    head = wire.block(field, wire.key_value(key, 0.0))[:-8]
+    head = _double_head(field, key)
     cells = doubles(values).cells
     present = np.isfinite(values)
     if present.all():
@@ -118,6 +120,11 @@ def double_attribute(field: int, key: str, values: NDArray[np.float64]) -> list[
     whole[:, : len(head)] = np.frombuffer(head, np.uint8)
     whole[:, len(head) :] = cells
     return [Column(whole, np.where(present, len(head) + 8, 0))]
+
+
+@lru_cache(maxsize=4096)
+def _double_head(field: int, key: str) -> bytes:
+    return wire.block(field, wire.key_value(key, 0.0))[:-8]
 
 
 def text_attribute(field: int, key: str, column: Column) -> list[Part]:
@@ -201,10 +208,19 @@ def _fill(
     start = 0
     for part, size in zip(parts, widths, strict=True):
         if isinstance(part, Column):
-            matrix[:, start : start + size] = part.cells
+            _put(matrix[:, start : start + size], part.cells)
             if part.lengths is not None:
                 keep = np.ones((count, width), bool) if keep is None else keep
                 keep[:, start : start + size] = np.arange(size) < part.lengths[:, None]
                 lengths -= size - part.lengths
         start += size
     return matrix, keep, lengths
+
+
+def _put(place: Bytes, cells: Bytes) -> None:
+    """Copy cells into their columns: as one item each where there is a type of that size, for speed."""
+    kind = _ITEMS.get(cells.shape[1])
+    if kind is not None and cells.strides[1] == 1:
+        place.view(kind)[:] = cells.view(kind)
+    else:
+        place[:] = cells
