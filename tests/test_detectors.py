@@ -76,6 +76,34 @@ def test_outcomes_give_the_error_and_the_squared_error_of_a_number():
     assert loss.values == [1.0, 4.0]
 
 
+def test_with_a_store_each_outcome_counts_once_whoever_gave_it_and_however_late(tmp_path):
+    settings = {"data": str(tmp_path), "metric_interval_seconds": 3600.0}
+    with modelspan.testing.record(**settings) as telemetry:
+        predict = modelspan.monitor(model="m", task="regression")(lambda call: call)
+        predict(1.0)
+        early = modelspan.current_prediction().id
+        telemetry.flush()
+    error, loss = Keeps(9.0), Keeps()
+    with modelspan.testing.record(**settings) as telemetry:
+        predict = modelspan.monitor(
+            model="m", task="regression", detectors={"error": error, "loss": loss}
+        )(lambda call: call)  # fmt: skip
+        predict(4.0)
+        late = modelspan.current_prediction().id
+        telemetry.flush()
+        modelspan.feedback(early, 3.0)
+        telemetry.flush()
+        modelspan.feedback(late, 13.0)
+        modelspan.feedback(early, 5.0)  # a correction
+        telemetry.flush()
+        (alarm,) = telemetry.events("ml.drift.detected")
+    assert error.values == [2.0, 9.0]
+    assert loss.values == [4.0, 81.0]
+    assert "modelspan-worker" not in error.threads
+    assert alarm.attributes["ml.feature.name"] == "error (keeps)"
+    assert alarm.attributes["ml.drift.trace_ids"] == (late[:32],)
+
+
 def test_a_drift_opens_an_alarm_with_the_trace_that_tipped_it_and_calm_closes_it():
     events, points = serve(
         lambda call: 1.0, [{"x": float(value)} for value in range(120)],

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from modelspan.config import Config
     from modelspan.delivery.accounting import Ledger
-    from modelspan.delivery.logs import Emit
     from modelspan.sinks.alarms import Alert
+    from modelspan.sinks.detectors import DetectorSink
     from modelspan.sinks.follower import Follower
     from modelspan.store.recorder import Recorder
 
@@ -65,7 +65,11 @@ def webhook_sender(config: Config) -> Any:
 
 
 def open_follower(
-    config: Config, meter: Meter, emit: Emit, recorder: Recorder | None, alert: Alert | None
+    config: Config,
+    meter: Meter,
+    detectors: DetectorSink,
+    recorder: Recorder | None,
+    alert: Alert | None,
 ) -> Follower | None:
     """What measures performance, when there is a store of outcomes.
 
@@ -78,6 +82,7 @@ def open_follower(
         feedback,
         follower,
         kpis,
+        outcome_feed,
         performance,
         performance_book,
         thresholds,
@@ -85,13 +90,14 @@ def open_follower(
     )
     from modelspan.threshold_file import load_thresholds  # noqa: PLC0415 - as above
 
-    store = recorder.store
+    store, emit = recorder.store, detectors.emit
     book = performance_book.Book(store, config.performance_window_seconds, config.performance_windows)
     computed = kpis.KpiSink(meter, store)
     listeners: list[Any] = [
         computed,
         variants.VariantSink(meter, store),
         feedback.FeedbackStates(meter, store),
+        outcome_feed.OutcomeFeed(store, detectors),
     ]
     if config.thresholds:
         rules = load_thresholds(config.thresholds)

@@ -66,13 +66,13 @@ class Runtime:
         meter = self.meter = self._providers.meter
         self._webhooks = webhook_sender(config)
         alert = self._webhooks.send if self._webhooks else None
-        self._detectors = DetectorSink(self._providers.emit_log, alert)
+        self._detectors = DetectorSink(self._providers.emit_log, alert, stored=self.recorder is not None)
         self.spans, self.emit_log = self._providers.spans, self._detectors.emit
         self._drift = DriftSink(
             meter, self.emit_log, partial(_alarm_rule, config), alert, also=[self._detectors.observe]
         )
         self._errors = error_sinks(config)
-        self._follower = open_follower(config, meter, self.emit_log, self.recorder, alert)
+        self._follower = open_follower(config, meter, self._detectors, self.recorder, alert)
         if self.recorder is not None:
             FeedbackMetrics(meter, self.recorder.store)
         self.budget = Budget(config.cpu_budget, self.ledger)

@@ -12,12 +12,14 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from modelspan import semconv
 from modelspan.delivery.logs import INFO, WARN, Emit, LogEvent
 from modelspan.guard import guard
+from modelspan.prediction import parse_prediction_id
 from modelspan.sinks.attributes import model_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from modelspan.drift.detectors import Detector
+    from modelspan.outcome import JoinedRow
     from modelspan.pipeline.block import Block
     from modelspan.prediction import Model, Prediction
     from modelspan.sinks.alarms import Alert
@@ -32,7 +34,9 @@ _LEAST: Final = 1e-15
 class _Told(NamedTuple):
     """What one row was predicted to be."""
 
-    prediction: Prediction
+    model: Model
+    trace_id: int
+    classes: Sequence[str]
     label: str | None
     value: float | None
     score: float | None
@@ -66,11 +70,13 @@ class _Watched:
 class DetectorSink:
     """Feeds the detectors that `monitor` was given, on the worker.
 
-    Error and loss need the outcome: feedback that is given in this process, for one of its latest 100,000
-    rows, is joined in memory. Failed calls and missing values are no values of a signal.
+    Error and loss need the outcome. With a store it comes from there, on the thread that follows the store
+    (`learn`); without one, feedback that is given in this process, for one of its latest 100,000 rows, is
+    joined in memory. Failed calls and missing values are no values of a signal.
     """
 
-    def __init__(self, emit: Emit, alert: Alert | None = None) -> None:
+    def __init__(self, emit: Emit, alert: Alert | None = None, *, stored: bool = False) -> None:
+        self._stored = stored
         self._forward = emit
         self._alert = alert
         self._watched: dict[Model, dict[str, _Watched]] = {}
@@ -101,15 +107,29 @@ class DetectorSink:
             for signal in watched.keys() - {ERROR, LOSS}:
                 with guard(f"running the detector of {signal}"):
                     for value in _values(signal, prediction):
-                        self._feed(prediction, signal, value)
-            if watched.keys() & {ERROR, LOSS}:
+                        self._feed(prediction.model, prediction.trace_id, signal, value)
+            if not self._stored and watched.keys() & {ERROR, LOSS}:
                 self._remember(prediction)
 
     def emit(self, event: LogEvent) -> None:
         """Send a log event; keep a feedback until the predictions of the same drain are known."""
-        if event.event == semconv.FEEDBACK_EVENT.name:
+        if not self._stored and event.event == semconv.FEEDBACK_EVENT.name:
             self._outcomes.append(event.attributes)
         self._forward(event)
+
+    @property
+    def wants_outcomes(self) -> bool:
+        """Whether a detector of this process looks at error or loss."""
+        return any(watched.keys() & {ERROR, LOSS} for watched in list(self._watched.values()))
+
+    def learn(self, row: JoinedRow) -> None:
+        """Feed the error and the loss of a row of the store whose outcome has become known."""
+        named = (row.model, row.version, row.variant)
+        for model in list(self._watched):
+            if (model.name, model.version, model.variant) == named:
+                trace_id, _ = parse_prediction_id(row.prediction_id)
+                told = _Told(model, trace_id, row.classes, row.label, row.value, row.score)
+                self._compare(told, row.outcome_label, row.outcome_value)
 
     def observe(self, _options: CallbackOptions) -> Iterable[Observation]:
         """1 while a detector's alarm is open, else 0."""
@@ -121,7 +141,9 @@ class DetectorSink:
         labels, values, scores = prediction.labels, prediction.values, prediction.scores
         for row in range(max(len(labels), len(values))):
             self._told[prediction.id, row] = _Told(
-                prediction,
+                prediction.model,
+                prediction.trace_id,
+                prediction.target.classes,
                 labels[row] if row < len(labels) else None,
                 values[row] if row < len(values) else None,
                 scores[row] if row < len(scores) else None,
@@ -134,25 +156,28 @@ class DetectorSink:
         told = self._told.pop(key, None)
         if told is None:
             return
-        truth = attributes.get(semconv.OUTCOME_LABEL), attributes.get(semconv.OUTCOME_VALUE)
-        found = {ERROR: _error(told, *truth), LOSS: _loss(told, *truth)}
-        for signal in self._watched[told.prediction.model].keys() & found.keys():
-            if found[signal] is not None:
-                self._feed(told.prediction, signal, found[signal])
+        self._compare(told, attributes.get(semconv.OUTCOME_LABEL), attributes.get(semconv.OUTCOME_VALUE))
 
-    def _feed(self, prediction: Prediction, signal: str, value: Any) -> None:
-        watched = self._watched[prediction.model][signal]
+    def _compare(self, told: _Told, label: str | None, value: float | None) -> None:
+        found = {ERROR: _error(told, label, value), LOSS: _loss(told, label, value)}
+        for signal in self._watched[told.model].keys() & found.keys():
+            if found[signal] is not None:
+                with guard(f"running the detector of {signal}"):
+                    self._feed(told.model, told.trace_id, signal, found[signal])
+
+    def _feed(self, model: Model, trace_id: int, signal: str, value: Any) -> None:
+        watched = self._watched[model][signal]
         state = watched.update(value)
         if state is not None:
-            self._announce(prediction, signal, watched.detector, state)
+            self._announce(model, trace_id, signal, watched.detector, state)
 
-    def _announce(self, prediction: Prediction, signal: str, detector: Detector, state: str) -> None:
+    def _announce(self, model: Model, trace_id: int, signal: str, detector: Detector, state: str) -> None:
         said = f"{signal} {'drifted' if state == 'open' else 'is back'}, says {detector.name}"
         attributes = {
-            **_names(prediction.model, signal, detector),
+            **_names(model, signal, detector),
             semconv.DRIFT_STATE: state,
             semconv.DRIFT_RULE: detector.name,
-            semconv.DRIFT_TRACES: [f"{prediction.trace_id:032x}"] if state == "open" else [],
+            semconv.DRIFT_TRACES: [f"{trace_id:032x}"] if state == "open" else [],
         }
         severity = WARN if state == "open" else INFO
         event = semconv.DRIFT_EVENT.name
@@ -193,7 +218,6 @@ def _loss(told: _Told, label: str | None, value: float | None) -> float | None:
         return (value - told.value) ** 2
     if label is None or told.label is None or told.score is None or not 0 <= told.score <= 1:
         return None
-    classes = told.prediction.target.classes
-    scored = classes[-1] if len(classes) == 2 else told.label
+    scored = told.classes[-1] if len(told.classes) == 2 else told.label
     chance = told.score if label == scored else 1 - told.score
     return -math.log(max(chance, _LEAST))
