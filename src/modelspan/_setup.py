@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("modelspan")
 
-END_SECONDS = 0.5
+END_SECONDS = 1.0
 """Of the time for an exit, left for storing what was not sent and for the interpreter's own end."""
 
 current: Runtime | None = None

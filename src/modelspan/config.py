@@ -97,7 +97,7 @@ class Config:
     tick_seconds: float = 0.2
     """Time between two drains of the queue, 0.01 to 10."""
     exit_timeout_seconds: float = 5.0
-    """Bound of the final flush of all signals together, 0 to 60."""
+    """Bound of an exit, all signals together, a second of it for the interpreter's own end; 0 to 60."""
     queue_bytes: int = 16 * 1024 * 1024
     """Captured bytes that may wait for the worker, from 64 KiB."""
     cpu_budget: float = 0.5
