@@ -15,6 +15,9 @@ from modelspan.config_rules import redactor_of
 from modelspan.delivery import quiet
 from modelspan.delivery.accounting import Ledger
 from modelspan.delivery.sampling import standard_rule
+from modelspan.drift.alarm import anything
+from modelspan.drift.compare import QUALITY_SHARE
+from modelspan.drift.quality.checks import grew
 from modelspan.drift.sequential import SequentialRule
 from modelspan.drift.threshold import ThresholdRule
 from modelspan.guard import guard
@@ -33,6 +36,7 @@ from modelspan.sinks.keys import KeySink
 from modelspan.sinks.logs import LogSink
 from modelspan.sinks.metrics import MetricSink
 from modelspan.sinks.native_spans import NativeSpanSink
+from modelspan.sinks.quality import QualitySink
 from modelspan.sinks.spans import SpanSink
 from modelspan.sinks.stdlog import StandardLogHandler
 
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
     from modelspan._providers import Exporters
     from modelspan.config import Config
     from modelspan.drift.alarm import AlarmRule
+    from modelspan.drift.compare import FeatureDrift
     from modelspan.drift.feature import FeatureReference
 
 logger = logging.getLogger("modelspan")
@@ -71,6 +76,7 @@ class Runtime:
         self._drift = DriftSink(
             meter, self.emit_log, partial(_alarm_rule, config), alert, also=[self._detectors.observe]
         )
+        self._quality = QualitySink(meter, self.emit_log, partial(_quality_rule, config), alert)
         self._errors = error_sinks(config)
         self._follower = open_follower(config, meter, self._detectors, self.recorder, alert)
         if self.recorder is not None:
@@ -183,7 +189,7 @@ class Runtime:
             self._span_sink(),
             LogSink(self.emit_log, self.config.log_rows, self.budget.lose, add, around),
             self._metric_sink(meter),
-            FeatureSink(meter, self._drift.on_counts, limits),
+            FeatureSink(meter, self._drift.on_counts, limits, self._quality.on_values),
             self._detectors,
         ]
         if self.recorder is not None:
@@ -214,14 +220,31 @@ class Runtime:
         return MetricSink(meter, *own, running)
 
 
-def _alarm_rule(config: Config, columns: Mapping[str, FeatureReference], window_rows: int) -> AlarmRule:
-    """The rule of one model's drift alarms."""
+def _alarm_rule(
+    config: Config,
+    columns: Mapping[str, FeatureReference],
+    window_rows: int,
+    share: float = 1 - QUALITY_SHARE,
+    counts_as: Callable[[FeatureDrift], bool] = anything,
+) -> AlarmRule:
+    """The rule of one model's alarms, of drift unless told otherwise; it uses that share of the rate."""
     if config.drift_rule:
-        return ThresholdRule(columns, rule=config.drift_rule, window_rows=window_rows)
+        return ThresholdRule(columns, rule=config.drift_rule, window_rows=window_rows, counts_as=counts_as)
     return SequentialRule(
         columns,
-        false_alarm_rate=config.drift_false_alarm_rate,
+        false_alarm_rate=config.drift_false_alarm_rate * share,
         smallest_effect=config.drift_smallest_effect,
         window_rows=window_rows,
         look_rows=config.drift_look_rows,
+        counts_as=counts_as,
     )
+
+
+def _quality_rule(config: Config, columns: Mapping[str, FeatureReference], window_rows: int) -> AlarmRule:
+    """Half of the checks' share, for they are judged in two parts: by single rows and by groups of rows."""
+    return _alarm_rule(config, columns, window_rows, QUALITY_SHARE / 2, _grew)
+
+
+def _grew(drift: FeatureDrift) -> bool:
+    """Whether a check is violated more often than in the reference."""
+    return grew(drift.reference_counts, drift.current_counts)

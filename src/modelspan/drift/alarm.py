@@ -40,6 +40,11 @@ class AlarmChange:
     """Evidence against "nothing drifted" when it opened; None for a fixed threshold."""
 
 
+def anything(_drift: FeatureDrift) -> bool:
+    """Every drift may have an alarm."""
+    return True
+
+
 class AlarmRule(Protocol):
     """Decides on the stream of one model; keeps what it needs between calls."""
 

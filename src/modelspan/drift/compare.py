@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from modelspan.drift.feature import Counts, FeatureReference
+    from modelspan.drift.quality.table import TableQuality
     from modelspan.drift.reference import Reference
 
 FALSE_DISCOVERY_RATE = 0.01
+"""Of a report: drift and data quality share it."""
 SMALLEST_PSI = 0.05
+QUALITY_SHARE = 0.2
+"""Share of a false-alarm rate that data quality uses; drift has the rest, so that both together keep it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -127,17 +131,23 @@ def compare_all(
 
 
 def report(
-    reference: Reference, counts: Mapping[str, Counts], *, rows: int, unseen: Sequence[str]
+    reference: Reference,
+    counts: Mapping[str, Counts],
+    *,
+    rows: int,
+    unseen: Sequence[str],
+    quality: TableQuality,
 ) -> DriftReport:
-    """The verdict on all features that were counted; `counts` have shape ``(cells, bins)``."""
+    """The verdict on all features and checks that were counted; `counts` have shape ``(cells, bins)``."""
     kinds = {id(reference.score): "score", id(reference.prediction): "class"}
     held = [each for each in reference.all_features() if each.name in counts]
+    sums = {each.name: counts[each.name].sum(axis=0) for each in held}
     drifts = compare_all(
         [each.against(counts[each.name].sum(axis=1)) for each in held],
-        [counts[each.name].sum(axis=0) for each in held],
+        list(sums.values()),
         [kinds.get(id(each)) for each in held],
     )
-    judged = _judge(drifts)
+    judged = judge(drifts, (1 - QUALITY_SHARE) * FALSE_DISCOVERY_RATE)
     answers = {each.kind: each for each in judged if each.kind in ("score", "class")}
     return DriftReport(
         features={each.feature: each for each in judged if each.kind not in answers},
@@ -149,12 +159,14 @@ def report(
         model=reference.model,
         version=reference.version,
         unseen=tuple(unseen),
+        quality=tuple(quality.checked(sums, QUALITY_SHARE * FALSE_DISCOVERY_RATE)),
+        unchecked=quality.unchecked,
     )
 
 
-def _judge(drifts: list[FeatureDrift]) -> list[FeatureDrift]:
+def judge(drifts: list[FeatureDrift], rate: float) -> list[FeatureDrift]:
     """The drifts with their verdict at the false discovery rate."""
-    found = benjamini_hochberg([drift.p_value for drift in drifts], FALSE_DISCOVERY_RATE).tolist()
+    found = benjamini_hochberg([drift.p_value for drift in drifts], rate).tolist()
     return [
         replace(drift, drifted=discovered and drift.psi >= SMALLEST_PSI)
         for drift, discovered in zip(drifts, found, strict=True)

@@ -23,6 +23,8 @@ Marks: TypeAlias = tuple[int, int]
 
 _MASK = (1 << 64) - 1
 _NOTHING = np.uint64(0x6D697373696E6721)
+NO_BITS = (_NOTHING, np.array(np.nan).view(np.uint64)[()], np.uint64(1 << 63), np.uint64((1 << 63) - 1))
+"""What `bits_of` gives of a missing category or text, number, and date, and of what is no date."""
 
 
 def marks(values: Values, kind: str, dimension: int, start: int) -> Marks:
@@ -31,7 +33,7 @@ def marks(values: Values, kind: str, dimension: int, start: int) -> Marks:
     It sees each value and its position, so that a swap of two rows changes it, but not the type of the
     number, the library or the size of the parts. It tells tables apart; it is no proof against forgery.
     """
-    bits = _bits(values, kind, dimension)
+    bits = bits_of(values, kind, dimension)
     places = np.arange(start + 1, start + 1 + bits.size, dtype=np.uint64)
     both = parts.mixed(bits ^ parts.mixed(places))
     return int(both.sum(dtype=np.uint64)), int(parts.mixed(both).sum(dtype=np.uint64))
@@ -42,8 +44,8 @@ def added(one: Marks, other: Marks) -> Marks:
     return (one[0] + other[0]) & _MASK, (one[1] + other[1]) & _MASK
 
 
-def _bits(values: Values, kind: str, dimension: int) -> NDArray[np.uint64]:
-    """64 bits for each value."""
+def bits_of(values: Values, kind: str, dimension: int) -> NDArray[np.uint64]:
+    """64 bits for each value, shape ``(rows,)``: the same for equal values, whatever library holds them."""
     if kind in ("numeric", "integer"):
         return _of_floats(numbers(values))
     if kind == "datetime":

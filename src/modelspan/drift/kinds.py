@@ -38,13 +38,13 @@ def holds(values: Values) -> set[str]:
         if values.dtype.kind != "O":
             return {_TYPED.get(values.dtype.kind, "other")}
     items = values.levels if isinstance(values, Coded) else plain(values)
-    found = {_holds(value) for value in items} - {"missing"}
+    found = {what_is(value) for value in items} - {"missing"}
     # Numbers that somebody made categories of stay categories.
     return {"text"} if isinstance(values, Coded) and found == {"number"} else found
 
 
-def _holds(value: object) -> str:
-    """What one value is."""
+def what_is(value: object) -> str:
+    """What one value is: text, bool, number, date, vector, missing or other; none of its own code runs."""
     kind = type(value)
     if issubclass(kind, str | bytes):
         return "text"

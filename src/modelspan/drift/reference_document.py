@@ -16,6 +16,7 @@ from modelspan.drift.feature import (
     categorical_feature,
     numeric_feature,
 )
+from modelspan.drift.quality.facts import facts_document, facts_from
 from modelspan.drift.reference_file import typed
 from modelspan.drift.season import Season
 
@@ -38,6 +39,7 @@ def to_document(reference: Reference) -> Document:
         "score": reference.score and feature_document(reference.score),
         "prediction": reference.prediction and feature_document(reference.prediction),
         **({"estimator": reference.estimator.document()} if reference.estimator else {}),
+        **({"quality": facts_document(reference.quality)} if reference.quality else {}),
     }
 
 
@@ -79,6 +81,7 @@ def from_document(document: Document) -> dict[str, Any]:
         "rows": typed(document["rows"], int),
         "season": _season(document.get("season")),
         "estimator": _estimator(document["estimator"]) if "estimator" in document else None,
+        "quality": facts_from(document["quality"]) if "quality" in document else None,
         **answers,
         **{name: typed(document[name], str) for name in _TEXTS},
     }

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from modelspan.drift.compare import FeatureDrift
+    from modelspan.drift.quality.table import QualityFinding
 
 FEW_ROWS = 100
 """Below this many rows a report says that it can't see much."""
@@ -31,6 +32,15 @@ class DriftReport:
     version: str = ""
     unseen: tuple[str, ...] = ()
     """Columns of the data that the reference does not have: they were not looked at."""
+    quality: tuple[QualityFinding, ...] = ()
+    """Every check of data quality, those violated first."""
+    unchecked: str = ""
+    """Why some checks of data quality are off; empty if all are on."""
+
+    @property
+    def violated(self) -> bool:
+        """Whether any check of data quality is violated."""
+        return any(each.violated for each in self.quality)
 
     @property
     def name(self) -> str:
@@ -47,7 +57,13 @@ class DriftReport:
             notes.append(f"All values are missing in: {listed(gone)}.")
         if self.unseen:
             notes.append(f"Not in the reference, so not looked at: {listed(self.unseen)}.")
+        if self.unchecked:
+            notes.append(self.unchecked)
         return notes
+
+    def violations(self) -> list[QualityFinding]:
+        """The checks of data quality that are violated, the largest change first."""
+        return [each for each in self.quality if each.violated]
 
     def ranked(self) -> list[FeatureDrift]:
         """Features and answers, the largest PSI first."""
@@ -66,6 +82,8 @@ class DriftReport:
             "score": self.score.to_dict() if self.score else None,
             "prediction": self.prediction.to_dict() if self.prediction else None,
             "unseen": list(self.unseen),
+            "violated": self.violated,
+            "data_quality": [each.to_dict() for each in self.quality],
         }
 
     def to_html(self) -> str:
@@ -86,4 +104,5 @@ class DriftReport:
         verdict = f"{sum(d.drifted for d in ranked)} of {len(ranked)} drifted in {self.rows:,} rows"
         head = f"{'feature':<{width}}  {'psi':>8}  {'ks':>6}  {'js':>6}  {'p-value':>8}  drifted"
         lines = [f"{d.feature:<{width}}  {d.row()}" for d in ranked]
-        return "\n".join([verdict, head, *lines])
+        bad = [f"data quality: {each.said}" for each in self.violations()]
+        return "\n".join([verdict, head, *lines, *bad])

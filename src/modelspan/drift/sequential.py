@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelspan.drift.alarm import CALM_P, SEVERE, AlarmChange, Lifecycle, excess_psi
+from modelspan.drift.alarm import CALM_P, SEVERE, AlarmChange, Lifecycle, anything, excess_psi
 from modelspan.drift.discovery import e_benjamini_hochberg
 from modelspan.drift.evidence import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from modelspan.drift.compare import FeatureDrift
     from modelspan.drift.feature import Counts, FeatureReference
@@ -39,6 +39,7 @@ class SequentialRule:
         smallest_effect: PSI worth knowing, above 0; a shift by d standard deviations is d squared.
         window_rows: Rows of the windows that escalate and close an alarm.
         look_rows: Rows of a look. What changes within it is no drift: a season's rows where traffic has one.
+        counts_as: Which drifts may have an alarm; every one by default.
 
     With a season each look has rows of one cell, compared with that cell's rows: it ends with the hour.
 
@@ -56,6 +57,7 @@ class SequentialRule:
         smallest_effect: float = 0.05,
         window_rows: int = 1000,
         look_rows: int = LOOK_ROWS,
+        counts_as: Callable[[FeatureDrift], bool] = anything,
     ) -> None:
         if not 0.0 < false_alarm_rate < 1.0:
             raise ValueError(
@@ -68,6 +70,7 @@ class SequentialRule:
         self._smallest = smallest_effect
         self._window_rows = max(window_rows, look_rows)
         self._look_rows = look_rows
+        self._counts_as = counts_as
         self._evidence = {
             name: Evidence(column, smallest_effect=smallest_effect, window_rows=max(window_rows, look_rows))
             for name, column in columns.items()
@@ -109,7 +112,7 @@ class SequentialRule:
         for name in (each for each in dict.fromkeys(looked) if each in discovered):
             evidence = self._evidence[name]
             drift = evidence.since_start().drift()
-            if excess_psi(drift) < self._smallest:
+            if excess_psi(drift) < self._smallest or not self._counts_as(drift):
                 continue
             self._alarms[name] = Lifecycle(self._columns[name], self._window_rows, self._calm, self._severe)
             changes.append(
@@ -132,7 +135,8 @@ class SequentialRule:
         return AlarmChange(feature=name, state=state, drift=drift, rule="sequential", e_value=e_value)
 
     def _calm(self, drift: FeatureDrift) -> bool:
-        return drift.p_value > CALM_P or excess_psi(drift) < self._smallest / 2
+        small = drift.p_value > CALM_P or excess_psi(drift) < self._smallest / 2
+        return small or not self._counts_as(drift)
 
     def _severe(self, drift: FeatureDrift) -> bool:
         return excess_psi(drift) >= SEVERE * self._smallest

@@ -12,7 +12,7 @@ from modelspan.drift.fingerprint import Marks, added, marks
 from modelspan.drift.sampling import priorities
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,6 +29,8 @@ class Tally:
     """Rows of a priority below it chose the bins and are not counted; 0 counts all."""
     fingerprinted: bool = False
     season: Season | None = None
+    watch: Callable[[int, int, Mapping[str, Values]], None] | None = None
+    """Sees the rows too; not those that a cluster counts."""
     rows: int = 0
     counts: dict[str, Counts] = field(default_factory=dict)
     """Shape ``(cells, bins)``, one cell without a season."""
@@ -51,6 +53,8 @@ class Tally:
     def add(self, start: int, rows: int, columns: Mapping[str, Values]) -> None:
         """Count the rows from position `start`."""
         self.rows += rows
+        if self.watch is not None:
+            self.watch(start, rows, columns)
         counted = np.flatnonzero(priorities(start, rows) >= np.uint64(self.limit)) if self.limit else None
         groups = self._by_cell(counted, columns)
         for column, features in self.by_column.items():

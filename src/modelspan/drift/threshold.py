@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from modelspan.drift.alarm import SEVERE, AlarmChange, Lifecycle
+from modelspan.drift.alarm import SEVERE, AlarmChange, Lifecycle, anything
 from modelspan.drift.distances import DISTANCES
 from modelspan.drift.gathered import Gathered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from modelspan.drift.compare import FeatureDrift
     from modelspan.drift.feature import Counts, FeatureReference
@@ -44,18 +44,25 @@ class ThresholdRule:
         columns: The features by name, with their reference counts.
         rule: A distance and a limit, such as ``psi>0.2``.
         window_rows: Rows of a window.
+        counts_as: Which drifts may have an alarm; every one by default.
 
     Raises:
         ValueError: If the rule is none.
     """
 
     def __init__(
-        self, columns: Mapping[str, FeatureReference], *, rule: str, window_rows: int = 1000
+        self,
+        columns: Mapping[str, FeatureReference],
+        *,
+        rule: str,
+        window_rows: int = 1000,
+        counts_as: Callable[[FeatureDrift], bool] = anything,
     ) -> None:
         self._method, self._limit = parse_threshold(rule)
         self._rule = f"{self._method}>{self._limit:g}"
         self._columns = dict(columns)
         self._window_rows = window_rows
+        self._counts_as = counts_as
         self._windows = {name: Gathered(column) for name, column in columns.items()}
         self._alarms: dict[str, Lifecycle] = {}
 
@@ -87,7 +94,7 @@ class ThresholdRule:
         return AlarmChange(feature=name, state=state, drift=drift, rule=self._rule)
 
     def _calm(self, drift: FeatureDrift) -> bool:
-        return drift.distances()[self._method] <= self._limit
+        return drift.distances()[self._method] <= self._limit or not self._counts_as(drift)
 
     def _severe(self, drift: FeatureDrift) -> bool:
         return drift.distances()[self._method] > SEVERE * self._limit

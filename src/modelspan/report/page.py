@@ -51,7 +51,7 @@ def page(report: DriftReport) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<style>{_STYLE}</style>{script}</head><body><main>"
-        f"<h1>{title} {_verdict(report)}</h1>{_facts(report)}{_table(report)}{charts}"
+        f"<h1>{title} {_verdict(report)}</h1>{_facts(report)}{_quality(report)}{_table(report)}{charts}"
         "</main></body></html>\n"
     )
 
@@ -74,6 +74,19 @@ def _facts(report: DriftReport) -> str:
     lines = [f"{report.rows:,} current rows against a reference of {report.reference_rows:,} rows."]
     lines += report.notes()
     return "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+
+
+def _quality(report: DriftReport) -> str:
+    """A card with the checks of data quality that are violated, if there are any."""
+    rows = "".join(
+        f"<tr><td>{html.escape(each.column)}</td><td>{each.check.replace('_', ' ')}</td>"
+        f"<td>{each.rate:.1%}</td><td>{each.reference_rate:.1%}</td><td>{each.rows:,}</td></tr>"
+        for each in report.violations()
+    )
+    head = "".join(f"<th>{each}</th>" for each in ("column", "check", "rate", "in the reference", "of"))
+    return (
+        f'<div class="card"><h2>Data quality</h2><table><tr>{head}</tr>{rows}</table></div>' if rows else ""
+    )
 
 
 def _table(report: DriftReport) -> str:

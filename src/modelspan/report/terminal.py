@@ -38,4 +38,5 @@ def table(report: DriftReport, *, everything: bool = False) -> Group:
     )
     left = len(ranked) - len(shown)
     notes = [*report.notes(), *([f"{left:,} more with a smaller PSI; --all prints them"] if left else [])]
-    return Group(verdict, rows, *(Text(note, style="dim") for note in notes))
+    bad = [Text(f"data quality: {each.said}", style="red") for each in report.violations()]
+    return Group(verdict, rows, *bad, *(Text(note, style="dim") for note in notes))

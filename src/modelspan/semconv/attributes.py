@@ -37,6 +37,9 @@ DRIFT_E_VALUE: Final = "ml.drift.e_value"
 DRIFT_TOP_BINS: Final = "ml.drift.top_bins"
 DRIFT_TRACES: Final = "ml.drift.trace_ids"
 DRIFT_ACTIVE: Final = "ml.drift.active"
+QUALITY_CHECK: Final = "ml.data_quality.check"
+QUALITY_RATE: Final = "ml.data_quality.rate"
+QUALITY_REFERENCE_RATE: Final = "ml.data_quality.reference.rate"
 OUTCOME_LABEL: Final = "ml.outcome.label"
 OUTCOME_VALUE: Final = "ml.outcome.value"
 OUTCOME_WEIGHT: Final = "ml.outcome.weight"
@@ -83,6 +86,9 @@ CORE_ATTRIBUTES: Final[dict[str, str]] = {
     DRIFT_TOP_BINS: "Labels of the bins that grew most, at most three.",
     DRIFT_TRACES: "Trace ids of predictions in the bins that grew most.",
     DRIFT_ACTIVE: "true while a drift alarm of the model is open, so that sampling keeps the span.",
+    QUALITY_CHECK: "missing, out_of_range, new_level, type, constant or duplicate.",
+    QUALITY_RATE: "Share of rows that violate the check, of groups of five rows for a constant column.",
+    QUALITY_REFERENCE_RATE: "The same of the reference.",
     OUTCOME_LABEL: "True class, always a string.",
     OUTCOME_VALUE: "True value of a regression, always a double.",
     OUTCOME_WEIGHT: "Weight of the row, where it is not 1.",

@@ -40,6 +40,9 @@ from modelspan.semconv.attributes import (
     PREDICTION_ROW,
     PREDICTION_SCORE,
     PREDICTION_VALUE,
+    QUALITY_CHECK,
+    QUALITY_RATE,
+    QUALITY_REFERENCE_RATE,
     TASK_TYPE,
 )
 
@@ -79,7 +82,14 @@ DRIFT_EVENT: Final = Event(
 DRIFT_REPORT_EVENT: Final = Event(
     "ml.drift.report", "A feature's full window against the reference, with both histograms.", _DRIFT
 )
-CORE_EVENTS: Final = (PREDICTION_EVENT, EXCEPTION_EVENT, FEEDBACK_EVENT, DRIFT_EVENT, DRIFT_REPORT_EVENT)
+QUALITY_EVENT: Final = Event(
+    "ml.data_quality.violation", "An alarm of data quality opened (WARN), escalated (ERROR), closed (INFO).",
+    (*MODEL, FEATURE_NAME, QUALITY_CHECK, QUALITY_RATE, QUALITY_REFERENCE_RATE, DRIFT_PREFIX + "psi",
+     DRIFT_P_VALUE, DRIFT_WINDOW_ROWS, DRIFT_STATE, DRIFT_RULE, DRIFT_E_VALUE, DRIFT_TRACES),
+)  # fmt: skip
+CORE_EVENTS: Final = (
+    PREDICTION_EVENT, EXCEPTION_EVENT, FEEDBACK_EVENT, DRIFT_EVENT, DRIFT_REPORT_EVENT, QUALITY_EVENT,
+)  # fmt: skip
 
 SPAN_ATTRIBUTES: Final = (
     *MODEL, MODEL_FRAMEWORK, TASK_TYPE, OPERATION, BATCH_SIZE, PREDICTION_ID, ANNOTATION_PREFIX + "*",

@@ -16,6 +16,7 @@ from modelspan.semconv.attributes import (
     FEEDBACK_STATE,
     MODEL,
     OPERATION,
+    QUALITY_CHECK,
     REASON,
     REFERENCE_ID,
     SIGNAL,
@@ -78,6 +79,11 @@ DRIFT_DETECTED: Final = Metric(
     "ml.drift.detected", "gauge", "{state}", "1 while a feature's drift alarm is open, else 0.",
     (*MODEL, FEATURE_NAME),
 )  # fmt: skip
+QUALITY_VIOLATED: Final = Metric(
+    "ml.data_quality.violated", "gauge", "{state}",
+    "1 while a check's alarm is open, 0 once it has closed; absent where it never opened.",
+    (*MODEL, FEATURE_NAME, QUALITY_CHECK),
+)  # fmt: skip
 FEEDBACK_OUTCOMES: Final = Metric(
     "ml.feedback.outcomes", "counter", "{outcome}", "Outcomes that entered a state, by this process.",
     (*MODEL, FEEDBACK_STATE, FEEDBACK_REASON),
@@ -112,5 +118,5 @@ ERRORS: Final = Metric(
 
 CORE_METRICS: Final = (
     DURATION, ACTIVE, PREDICTIONS, SCORE, FEATURE_OBSERVATIONS, FEATURE_REFERENCE, FEATURE_MISSING,
-    DRIFT_SCORE, DRIFT_DETECTED, EMITTED, DELIVERED, DROPPED, STORED, SHARE, ERRORS,
+    DRIFT_SCORE, DRIFT_DETECTED, QUALITY_VIOLATED, EMITTED, DELIVERED, DROPPED, STORED, SHARE, ERRORS,
 )  # fmt: skip

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_TRACES = 5
 Alert = Callable[[str, dict[str, Any]], None]
 """Delivers an alarm to people: its event name and its evidence."""
-_SEVERITY: dict[State, int] = {"open": WARN, "escalated": ERROR, "closed": INFO}
+SEVERITY: dict[State, int] = {"open": WARN, "escalated": ERROR, "closed": INFO}
 _SAID: dict[State, str] = {"open": "drifted", "escalated": "drifted further", "closed": "is back"}
 
 
@@ -32,7 +32,7 @@ def announce(tracked: Tracked, change: AlarmChange, emit: Emit, alert: Alert | N
         LogEvent(
             event=semconv.DRIFT_EVENT.name,
             body=said,
-            severity=_SEVERITY[change.state],
+            severity=SEVERITY[change.state],
             attributes=attributes,
         )
     )

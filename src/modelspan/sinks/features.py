@@ -51,14 +51,22 @@ class Tracked:
 
 CountsListener = Callable[[Tracked, Mapping[str, Counts], int], None]
 """Called with the counts of rows of one cell of the reference's season."""
+ValuesListener = Callable[[Tracked, Mapping[str, Counts], Mapping[str, Any]], None]
 
 
 class FeatureSink:
     """Counts each drain once and hands the counts on; a failed call's inputs are not counted."""
 
-    def __init__(self, meter: Meter, listener: CountsListener, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        meter: Meter,
+        listener: CountsListener,
+        limits: Limits | None = None,
+        values_listener: ValuesListener | None = None,
+    ) -> None:
         self._tracked: dict[Model, Tracked] = {}
         self._listener = listener
+        self._values_listener = values_listener
         self._limits = limits or Limits()
         seen, missing, before = (
             semconv.FEATURE_OBSERVATIONS, semconv.FEATURE_MISSING, semconv.FEATURE_REFERENCE,
@@ -92,7 +100,7 @@ class FeatureSink:
             tracked = self._track(block.model, block.target)
             tracked.recent.extend(block.last(EVIDENCE))
             values = {n: _block_values(n, c, block) for n, c in tracked.columns.items()}
-            self._add(tracked, count_all(tracked.columns, values), cell)
+            self._add(tracked, count_all(tracked.columns, values), values, cell)
 
     def _track(self, model: Model, target: Target) -> Tracked:
         found = self._tracked.get(model)
@@ -124,12 +132,18 @@ class FeatureSink:
 
     def _count(self, tracked: Tracked, group: Sequence[Prediction], cell: int) -> None:
         tracked.recent.extend(group)
-        self._add(tracked, {n: c.count(_values(n, c, group)) for n, c in tracked.columns.items()}, cell)
+        values = {n: _values(n, c, group) for n, c in tracked.columns.items()}
+        self._add(tracked, {n: c.count(values[n]) for n, c in tracked.columns.items()}, values, cell)
 
-    def _add(self, tracked: Tracked, counts: Mapping[str, Counts], cell: int) -> None:
+    def _add(
+        self, tracked: Tracked, counts: Mapping[str, Counts], values: Mapping[str, Any], cell: int
+    ) -> None:
         for name, counted in counts.items():
             tracked.sums[name] = tracked.sums[name] + counted
         self._listener(tracked, counts, cell)
+        if self._values_listener is not None:
+            with guard("checking data quality"):
+                self._values_listener(tracked, counts, values)
 
     def _observe_bins(self, _options: CallbackOptions) -> Iterable[Observation]:
         for model, tracked in list(self._tracked.items()):

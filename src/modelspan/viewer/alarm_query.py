@@ -24,18 +24,24 @@ _CRITICAL: Final = 17
 
 _ALARMS: Final = """
 SELECT * FROM (
-  SELECT id, time_ns, model, version, feature, severity_number, body, attributes, resource FROM logs
-  WHERE event = ?1 AND feature IS NOT NULL AND model IS NOT NULL AND (?2 IS NULL OR model = ?2)
+  SELECT id, time_ns, model, version, feature, severity_number, body, attributes, resource,
+    json_extract(attributes, ?5) AS check_name FROM logs
+  WHERE event IN (?1, ?4) AND feature IS NOT NULL AND model IS NOT NULL AND (?2 IS NULL OR model = ?2)
   ORDER BY time_ns DESC, id DESC LIMIT ?3) ORDER BY time_ns, id"""
+_CHECK: Final = f'$."{semconv.QUALITY_CHECK}"'
 _SEEN: Final = "SELECT seen FROM resources WHERE id = ?"
 
-_Key = tuple[str, str, str]
+_Key = tuple[str, str, str, str]
 
 
 def open_features(database: Database, model: str | None, version: str | None) -> list[str]:
-    """Features with an open alarm, ascending."""
+    """Features with an open drift alarm, ascending."""
     found = alerts(database, model)["alerts"]
-    return sorted(each["feature"] for each in found if each["state"] == "open" and each["version"] == version)
+    return sorted(
+        each["feature"]
+        for each in found
+        if (each["kind"], each["state"], each["version"]) == ("drift", "open", version)
+    )
 
 
 def alerts(database: Database, model: str | None) -> dict[str, Any]:
@@ -46,8 +52,9 @@ def alerts(database: Database, model: str | None) -> dict[str, Any]:
     finished: list[dict[str, Any]] = []
     opened: dict[_Key, dict[str, Any]] = {}
     processes: dict[_Key, set[int]] = {}
-    for row in database.rows(_ALARMS, (semconv.DRIFT_EVENT.name, model, MAX_EVENTS)):
-        key = (row["model"], row["version"], row["feature"])
+    events = semconv.DRIFT_EVENT.name, semconv.QUALITY_EVENT.name
+    for row in database.rows(_ALARMS, (events[0], model, MAX_EVENTS, events[1], _CHECK)):
+        key = (row["model"], row["version"], row["feature"], row["check_name"] or "")
         if row["severity_number"] >= _OPENS:
             opened[key] = _merged(opened.get(key), _alert(row))
             processes.setdefault(key, set()).add(row["resource"])
@@ -82,11 +89,13 @@ def _merged(before: dict[str, Any] | None, alert: dict[str, Any]) -> dict[str, A
 
 def _alert(row: Any) -> dict[str, Any]:
     values, body = json.loads(row["attributes"]), json.loads(row["body"])
+    check = row["check_name"]
     return {
         "id": str(row["id"]),
         "model": row["model"],
         "version": row["version"],
-        "kind": "drift",
+        "kind": "drift" if check is None else "data quality",
+        "check": check,
         "feature": row["feature"],
         "state": "open",
         "severity": "critical" if row["severity_number"] >= _CRITICAL else "warning",
@@ -97,6 +106,8 @@ def _alert(row: Any) -> dict[str, Any]:
         "psi": finite(values.get(semconv.DRIFT_PREFIX + "psi")),
         "p_value": finite(values.get(semconv.DRIFT_P_VALUE)),
         "e_value": finite(values.get(semconv.DRIFT_E_VALUE)),
+        "rate": finite(values.get(semconv.QUALITY_RATE)),
+        "reference_rate": finite(values.get(semconv.QUALITY_REFERENCE_RATE)),
         "top_bins": listed(values, semconv.DRIFT_TOP_BINS, str),
         "trace_ids": listed(values, semconv.DRIFT_TRACES, str),
     }

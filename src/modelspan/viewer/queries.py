@@ -119,7 +119,7 @@ class Queries:
         return drift_query.drift(self._database, model, version)
 
     def alerts(self, model: str | None = None) -> dict[str, Any]:
-        """Drift and threshold alerts, open ones and closed ones, the last opened first."""
+        """Alerts of drift, data quality and thresholds, open ones and closed ones, the last opened first."""
         found = alarm_query.alerts(self._database, model)["alerts"]
         found += performance_reports.crossings(self._database, model)
         return {"alerts": sorted(found, key=lambda each: float(each["opened"]), reverse=True)}
