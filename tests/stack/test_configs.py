@@ -263,4 +263,4 @@ def test_the_doctor_knows_a_wrong_path_and_the_port_of_the_other_protocol(collec
     assert "without /v1/traces" in path["todo"]
     grpc = doctor(f"http://127.0.0.1:{collector.ports['grpc']}")["traces delivery"]
     assert grpc["state"] == "failed"
-    assert "gRPC" in grpc["todo"]
+    assert "gRPC" in grpc["todo"], grpc
