@@ -12,13 +12,12 @@ if TYPE_CHECKING:
 
 SHARE: Final = 0.01
 """Half of the 2 % that are promised: the rest is for counting steps and for the background thread."""
-_NEWEST: Final = 0.3
 
 
 class Pace:
-    """Earns `share` of the time of each step, and spends it on looks at what they have been found to cost.
+    """A look is a debt, paid off with `share` of the time of each step; the next look waits until it is paid.
 
-    The first step is looked at on credit. No more is saved than one look, so a long pause brings no burst.
+    The first step is looked at. Nothing is saved up, so a long pause brings no burst.
     """
 
     def __init__(self, share: float = SHARE, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -26,8 +25,7 @@ class Pace:
             raise ConfigError(f"share={share!r:.60} must be above 0 and at most 1; 0.01 spends 1 % of a step")
         self._share = share
         self._clock = clock
-        self._credit = 0.0
-        self._cost = 0.0
+        self._debt = 0.0
         self._last = clock()
         self.seconds = 0.0
         """How long the step took that ended last, looks left out."""
@@ -41,8 +39,5 @@ class Pace:
         now = self._clock()
         self.seconds = max(0.0, now - self._last - spent)
         self._last = now
-        self._credit = min(self._credit + self._share * self.seconds, self._cost)
-        if spent:
-            self._credit -= spent
-            self._cost = spent if not self._cost else self._cost + _NEWEST * (spent - self._cost)
-        return self._credit >= self._cost
+        self._debt = max(0.0, self._debt - self._share * self.seconds) + spent
+        return not self._debt
