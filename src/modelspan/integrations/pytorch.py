@@ -52,7 +52,10 @@ class TorchMonitor:
         self.run = TrainingRun(model=model, version=version, variant=variant, framework="torch")
         self._optimizer = optimizer
         self._modules = _watchable(net)
-        self._owners = [(_owner(name), parameter) for name, parameter in _unwrapped(net).named_parameters()]
+        self._owners = [
+            (name.rpartition(".")[0] or _ROOT, parameter)
+            for name, parameter in _unwrapped(net).named_parameters()
+        ]
         self._names = LayerNames([*self._modules, *(owner for owner, _ in self._owners)], layers)
         self._pace = Pace(share)
         self._hooks: list[Any] = []
@@ -197,10 +200,6 @@ def _watchable(net: nn.Module) -> dict[str, nn.Module]:
         return {}
     leaves = _unwrapped(net).named_modules()
     return {name or _ROOT: each for name, each in leaves if not any(True for _ in each.children())}
-
-
-def _owner(parameter: str) -> str:
-    return parameter.rpartition(".")[0] or _ROOT
 
 
 def _recorded() -> bool:
