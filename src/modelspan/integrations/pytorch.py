@@ -214,8 +214,7 @@ def _summary(output: Tensor) -> tuple[int, int, Tensor]:
 
     Units lie along the last axis, in images and volumes (4 axes or more) along the second.
     """
-    numbers = output.float() if output.dtype in _HALF else output
-    sd, mean = torch.std_mean(numbers, correction=0)
+    sd, mean = torch.std_mean(output.float() if output.dtype in _HALF else output, correction=0)
     axis = 1 if output.dim() >= 4 else output.dim() - 1
     others = [each for each in range(output.dim()) if each != axis]
     units = output.shape[axis] if others else 0
