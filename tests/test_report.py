@@ -125,3 +125,47 @@ def test_the_page_draws_offline_asks_for_nothing_and_runs_no_name(folder, tmp_pa
     assert (said, over) == ([], 0)
     assert names == ["amount", *sorted(names[1:], key=names.index)]
     assert "<b>job</b>" in names
+
+
+def pairs(rows, seed, sign):
+    rng = np.random.default_rng(seed)
+    first = rng.normal(size=rows)
+    return pd.DataFrame(
+        {"a": first, "b": sign * first + rng.normal(0, 0.3, rows), "c": rng.normal(size=rows)}
+    )
+
+
+@pytest.mark.parametrize(("sign", "drifted"), [(1, False), (-1, True)])
+def test_with_the_rows_of_the_reference_columns_are_compared_together(tmp_path, sign, drifted):
+    pairs(2_000, 1, 1).to_parquet(tmp_path / "train.parquet")
+    pairs(1_000, 2, sign).to_parquet(tmp_path / "now.parquet")
+    Reference.build(tmp_path / "train.parquet").save(tmp_path / "ref.json")
+    page, numbers = tmp_path / "page.html", tmp_path / "numbers.json"
+    done = run(
+        tmp_path, "now.parquet", "--reference-data", tmp_path / "train.parquet", "--fail-on-drift",
+        "--html", page, "--json", numbers,
+    )  # fmt: skip
+    assert done.exit_code == drifted
+    found = json.loads(numbers.read_text())
+    assert (found["drifted"], found["multivariate"]["drifted"]) == (False, drifted)
+    said = f"columns together: {'drifted' if drifted else 'no drift'}"
+    assert said in done.output
+    assert "correlation of a and b" in done.output
+    assert "Columns together" in page.read_text()
+
+
+def test_rows_of_a_reference_that_lack_its_columns_are_refused(folder, tmp_path):
+    pairs(500, 1, 1).to_parquet(tmp_path / "other.parquet")
+    done = run(folder, "calm.parquet", "--reference-data", tmp_path / "other.parquet")
+    assert done.exit_code == 2
+    assert "amount" in done.output
+
+
+def test_violations_of_data_quality_stand_in_the_table_and_on_the_page(folder, tmp_path):
+    spoilt = table(1_000, 2)
+    spoilt.loc[::5, "amount"] = np.nan
+    spoilt.to_parquet(tmp_path / "spoilt.parquet")
+    done = run(folder, tmp_path / "spoilt.parquet", "--html", tmp_path / "page.html")
+    assert "data quality: amount: 20.0% missing, in the reference 0.0%" in done.output
+    page = (tmp_path / "page.html").read_text()
+    assert "<td>amount</td><td>missing</td><td>20.0%</td><td>0.0%</td>" in page

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,11 +13,17 @@ from rich.console import Console
 from modelspan.cli.parts import errors_in_one_line, progress_bar
 from modelspan.errors import ConfigError
 
+if TYPE_CHECKING:
+    from modelspan.drift.multivariate.report import MultivariateReport
+    from modelspan.drift.report import DriftReport
+
 EPILOG = """[bold]Examples[/bold]
 
 modelspan report --reference credit.reference.json --current march.parquet
 
 modelspan report --reference ref.json --current march.csv --score p --html drift.html --json drift.json
+
+modelspan report --reference ref.json --current march.parquet --reference-data train.parquet
 
 modelspan report --reference ref.json --current march.csv --quiet --fail-on-drift || echo "look at it"
 
@@ -32,6 +39,10 @@ def report(
     current: Annotated[Path, typer.Option(help="Data to compare, .csv or .parquet.", show_default=False)],
     score: Annotated[str, typer.Option(help="Column with the model's score.")] = "",
     prediction: Annotated[str, typer.Option(help="Column with the predicted class.")] = "",
+    reference_data: Annotated[
+        Path | None,
+        typer.Option(help="Rows of the reference, .csv or .parquet: compare columns together, too."),
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page that needs nothing from outside.")] = None,
     json_path: Annotated[Path | None, typer.Option("--json", help="Write numbers and histograms.")] = None,
     fail_on_drift: Annotated[bool, typer.Option("--fail-on-drift", help="Exit with 1 on drift.")] = False,
@@ -49,14 +60,26 @@ def report(
             found = Reference.load(reference).compare(
                 current, score=score or None, prediction=prediction or None, progress=progress
             )
+        if reference_data is not None:
+            found = replace(found, multivariate=_together(reference_data, current, found))
         if html:
             html.write_text(found.to_html(), encoding="utf-8")
         if json_path:
             json_path.write_text(json.dumps(found.to_dict(), indent=1) + "\n", encoding="utf-8")
     if not quiet:
         Console(highlight=False).print(table(found, everything=every))
-    if fail_on_drift and found.drifted:
+    together = found.multivariate is not None and found.multivariate.drifted
+    if fail_on_drift and (found.drifted or together):
         raise typer.Exit(1)
+
+
+def _together(reference_data: Path, current: Path, found: DriftReport) -> MultivariateReport:
+    """The rows compared in the columns of the reference that hold numbers or categories."""
+    from modelspan.drift.multivariate.report import compare_rows
+
+    usable = ("numeric", "integer", "boolean", "categorical")
+    names = [name for name, each in found.features.items() if each.kind in usable]
+    return compare_rows(reference_data, current, features=names)
 
 
 def _check_folder(path: Path) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from modelspan.drift.compare import FeatureDrift
+    from modelspan.drift.multivariate.report import MultivariateReport
     from modelspan.drift.quality.table import QualityFinding
 
 FEW_ROWS = 100
@@ -36,6 +37,8 @@ class DriftReport:
     """Every check of data quality, those violated first."""
     unchecked: str = ""
     """Why some checks of data quality are off; empty if all are on."""
+    multivariate: MultivariateReport | None = None
+    """What the rows show beyond single columns, where it was asked for."""
 
     @property
     def violated(self) -> bool:
@@ -84,6 +87,7 @@ class DriftReport:
             "unseen": list(self.unseen),
             "violated": self.violated,
             "data_quality": [each.to_dict() for each in self.quality],
+            "multivariate": self.multivariate.to_dict() if self.multivariate else None,
         }
 
     def to_html(self) -> str:

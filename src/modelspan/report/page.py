@@ -51,7 +51,8 @@ def page(report: DriftReport) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<style>{_STYLE}</style>{script}</head><body><main>"
-        f"<h1>{title} {_verdict(report)}</h1>{_facts(report)}{_quality(report)}{_table(report)}{charts}"
+        f"<h1>{title} {_verdict(report)}</h1>{_facts(report)}{_quality(report)}{_table(report)}"
+        f"{_together(report)}{charts}"
         "</main></body></html>\n"
     )
 
@@ -87,6 +88,21 @@ def _quality(report: DriftReport) -> str:
     return (
         f'<div class="card"><h2>Data quality</h2><table><tr>{head}</tr>{rows}</table></div>' if rows else ""
     )
+
+
+def _together(report: DriftReport) -> str:
+    """A card with what the rows show beyond single columns, where it was asked for."""
+    found = report.multivariate
+    if found is None:
+        return ""
+    state = "alarm" if found.drifted else "good"
+    badge = f'<span class="badge {state}">{"drifted" if found.drifted else "no drift"}</span>'
+    head = "".join(f"<th>{each}</th>" for each in ("view", "change", "p-value"))
+    rows = "".join(
+        f"<tr><td>{html.escape(what)}</td><td>{html.escape(change)}</td><td>{html.escape(short_p(p))}</td></tr>"
+        for what, change, p in found.lines()
+    )
+    return f'<div class="card"><h2>Columns together {badge}</h2><table><tr>{head}</tr>{rows}</table></div>'
 
 
 def _table(report: DriftReport) -> str:

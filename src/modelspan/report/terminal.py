@@ -39,4 +39,15 @@ def table(report: DriftReport, *, everything: bool = False) -> Group:
     left = len(ranked) - len(shown)
     notes = [*report.notes(), *([f"{left:,} more with a smaller PSI; --all prints them"] if left else [])]
     bad = [Text(f"data quality: {each.said}", style="red") for each in report.violations()]
-    return Group(verdict, rows, *bad, *(Text(note, style="dim") for note in notes))
+    return Group(verdict, rows, *bad, *_together(report), *(Text(note, style="dim") for note in notes))
+
+
+def _together(report: DriftReport) -> list[Text]:
+    """What the rows show beyond single columns."""
+    found = report.multivariate
+    if found is None:
+        return []
+    style = "bold red" if found.drifted else "bold green"
+    head = f"columns together: {'drifted' if found.drifted else 'no drift'}; {found.rows[1]:,} sampled rows"
+    views = [f"  {what}: {change}, p-value {short_p(p_value)}" for what, change, p_value in found.lines()]
+    return [Text(head, style=style), *map(Text, views)]

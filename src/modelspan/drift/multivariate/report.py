@@ -40,6 +40,19 @@ class MultivariateReport:
     drifted: bool
     """Whether any of the three views found a change, at the false-alarm rate asked for in all."""
 
+    def lines(self) -> list[tuple[str, str, float]]:
+        """The three views as people read them: what, how it changed, and its p-value."""
+        before, after = self.reconstruction_error
+        found = [
+            ("reconstruction error", f"{before:.3f} to {after:.3f}", self.reconstruction_p_value),
+            ("domain classifier", f"AUC {self.domain.auc:.3f}", self.domain.p_value),
+        ]
+        for most in self.correlations[:1]:
+            name = f"correlation of {most.first} and {most.second}"
+            p_value = min(1.0, most.p_value * len(self.correlations))
+            found.append((name, f"{most.reference:.3f} to {most.current:.3f}", p_value))
+        return found
+
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""
         return {
