@@ -92,7 +92,7 @@ def sklearn_loops(steps):
     from modelspan.integrations.sklearn import FitMonitor
 
     x, y = RNG.normal(size=(128, 128)), RNG.normal(size=128)
-    plain, watched = (MLPRegressor((384, 128), random_state=0) for _ in range(2))
+    plain, watched = (MLPRegressor(hidden_layer_sizes=(384, 128), random_state=0) for _ in range(2))
 
     def train(net):
         for _ in range(steps):
