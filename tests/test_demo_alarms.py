@@ -6,6 +6,7 @@ import pytest
 from modelspan.demo import scoring
 from modelspan.demo.run import WINDOW
 from modelspan.demo.traffic import DRIFT_FROM, DRIFTED, TARGET, Traffic
+from modelspan.drift.quality.checks import Checker, grew
 from modelspan.drift.reference import Reference
 from modelspan.drift.sequential import SequentialRule
 
@@ -34,3 +35,25 @@ def test_the_drifted_features_alarm_within_the_drift_and_none_before(seed):
                 opened.setdefault(change.feature, progress)
     assert set(opened) == set(DRIFTED)
     assert all(DRIFT_FROM <= progress < DRIFT_FROM + 0.2 for progress in opened.values())
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_no_check_of_data_quality_is_violated_before_the_drift_and_amounts_leave_their_range_in_it(seed):
+    held_out = scoring.split(scoring.load(), seed=seed).held_out
+    reference = Reference.build(held_out.drop(columns=TARGET))
+    checker = Checker(reference.features.values(), reference.quality)
+    rule = SequentialRule(
+        {name: check.pair for name, check in checker.checks.items()},
+        window_rows=WINDOW, counts_as=lambda drift: grew(drift.reference_counts, drift.current_counts),
+    )  # fmt: skip
+    traffic, opened = Traffic(held_out, seed=seed), {}
+    for drain in range(CALLS // DRAIN):
+        progress = drain * DRAIN / CALLS
+        frame = served(traffic, progress)
+        values = {column: frame[column].tolist() for column in checker.columns}
+        counts = {name: each.count(values[each.column]) for name, each in reference.features.items()}
+        found = checker.of_values(counts, checker.wrong(values)) | checker.of_rows(checker.bits(values))
+        for change in rule.update(found):
+            opened.setdefault(change.feature, progress)
+    assert "out_of_range credit_amount" in opened
+    assert min(opened.values()) >= DRIFT_FROM
