@@ -9,6 +9,7 @@ import polars as pl
 import pydantic
 import pytest
 
+import modelspan
 from modelspan.capture import capture
 from modelspan.pipeline.rows import to_columns
 
@@ -159,3 +160,33 @@ def test_ragged_rows_are_filled_with_missing():
 def test_columns_beyond_the_limit_are_left_out():
     assert len(columns({str(i): i for i in range(100_000)})) == 512
     assert len(columns(np.zeros((2, 100_000)))) == 512
+
+
+@pytest.mark.parametrize("make", [list, tuple, np.array], ids=["list", "tuple", "array"])
+def test_a_short_vector_of_numbers_in_a_dict_is_kept_as_a_copy(make):
+    vector = make([0.5, 1.5, 2.5])
+    for value in ({"face": vector, "age": 3}, [{"face": vector}, {"face": vector}]):
+        (first, *_) = to_columns(capture(value, ROWS), (), ROWS)["face"]
+        assert list(first) == [0.5, 1.5, 2.5]
+        assert type(vector) is tuple or first is not vector
+
+
+@pytest.mark.parametrize(
+    "cell", [[0.5] * 5000, np.zeros(5000), np.zeros((2, 2)), [1, "a"], [[1.0]], ["a", "b"]]
+)
+def test_what_is_no_short_vector_in_a_dict_is_named_by_its_type(cell):
+    (found,) = to_columns(capture({"face": cell, "age": 3}, ROWS), (), ROWS)["face"]
+    assert type(found) is str
+
+
+def test_embeddings_in_dicts_are_counted_as_those_of_a_frame():
+    rows = np.random.default_rng(2).normal(size=(200, 8))
+    reference = modelspan.Reference.build({"face": rows, "age": np.arange(200.0)})
+    with modelspan.testing.record() as telemetry:
+        predict = modelspan.monitor(model="faces", reference=reference)(lambda call: 0.5)
+        for row in rows:
+            predict({"face": row, "age": 1.0})
+        seen = telemetry.points("ml.feature.observations")
+    for name in ("face.norm", "face.p1"):
+        counts = [p.value for p in seen if p.attributes["ml.feature.name"] == name]
+        assert sorted(counts) == sorted(reference.features[name].count(rows).tolist())

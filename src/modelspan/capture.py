@@ -50,8 +50,33 @@ def _dict(value: dict[Any, Any], rows: int) -> Snapshot:
     lengths = {part.rows for part in parts.values() if part.kind == "vector"}
     if len(lengths) == 1 and all(part.kind == "vector" for part in parts.values()):
         return Snapshot("columns", {name: part.payload for name, part in parts.items()}, lengths.pop())
-    cells = {name: part.payload if part.kind == "scalar" else _named(part) for name, part in parts.items()}
-    return Snapshot("record", cells, 1)
+    return Snapshot("record", _cells(value, parts), 1)
+
+
+def _cells(value: Mapping[Any, Any], parts: Mapping[Any, Snapshot]) -> dict[Any, Any]:
+    """Scalars, embeddings while there is room, and the type's name of anything else."""
+    cells, room = {}, MAX_VECTOR
+    for name, part in parts.items():
+        copy = None if part.kind == "scalar" else _embedding(value[name], room)
+        if copy is None:
+            cells[name] = part.payload if part.kind == "scalar" else _named(part)
+        else:
+            cells[name], room = copy, room - len(copy)
+    return cells
+
+
+MAX_VECTOR: Final = 2048
+"""Numbers of all embeddings of one dict that are kept."""
+_NUMBERS: Final = frozenset((int, float))
+
+
+def _embedding(cell: Any, room: int) -> Any:
+    """A copy of a vector of at most `room` numbers; None for anything else."""
+    kind = type(cell)
+    if kind is np.ndarray:
+        return cell.copy() if cell.ndim == 1 and cell.size <= room and cell.dtype.kind in "fiu" else None
+    copy = cell[: room + 1] if kind is list or kind is tuple else ()
+    return copy if 1 < len(copy) <= room and _NUMBERS.issuperset(map(type, copy)) else None
 
 
 def _column(cell: object, rows: int) -> Snapshot:
@@ -64,6 +89,15 @@ def _column(cell: object, rows: int) -> Snapshot:
     if issubclass(kind, (np.ndarray, np.generic)) or frame_handler(kind):
         return capture(cell, rows)
     return _opaque(cell)
+
+
+def _record(value: dict[Any, Any]) -> dict[Any, Any]:
+    """One of many dicts: a row, and a sequence in it is no column."""
+    if len(value) > MAX_COLUMNS:
+        value = dict(islice(value.items(), MAX_COLUMNS))
+    if ATOMS.issuperset(map(type, value.values())):
+        return value.copy()
+    return _cells(value, {name: _column(cell, 1) for name, cell in value.items()})
 
 
 def _flat(value: Any, rows: int) -> Snapshot:
@@ -88,7 +122,7 @@ def _sequence(value: Any, rows: int) -> Snapshot:
         # a flat sequence may be one row of many features, so it is cut rather than thinned
         return Snapshot("vector", list(base.__getitem__(value, slice(0, max(rows, MAX_COLUMNS)))), total)
     if kinds == {dict}:
-        return Snapshot("records", [_dict(row, 1).payload for row in sample], total)
+        return Snapshot("records", [_record(row) for row in sample], total)
     if kinds <= _ROWS:
         return Snapshot("matrix", [_row(row) for row in sample], total)
     return Snapshot("vector", [_cell(cell) for cell in sample], total)
