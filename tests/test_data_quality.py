@@ -9,6 +9,7 @@ import pytest
 
 import modelspan
 from modelspan import Reference
+from modelspan.drift.distances import psi
 from modelspan.drift.quality.checks import Checker
 from modelspan.drift.quality.rows import GROUP, REMEMBERED, RowChecks
 from modelspan.drift.quality.types import foreign
@@ -261,3 +262,13 @@ def test_a_column_that_stops_coming_is_missing(telemetry, reference, monkeypatch
         predict(row)
     found = {e.attributes["ml.feature.name"] for e in violations(telemetry)}
     assert found == {"n"}
+
+
+def test_the_distance_of_a_check_is_that_of_its_pair_of_counts(reference):
+    report = reference.compare(spoil(table(np.random.default_rng(2), 2_000), "out_of_range"))
+    found = next(each for each in report.quality if (each.column, each.check) == ("n", "out_of_range"))
+    counts = reference.features["n"].counts
+    outside = int(counts[0] + counts[-2])
+    current = round(found.rate * found.rows)
+    expected = psi(np.array([counts.sum() - outside, outside]), np.array([found.rows - current, current]))
+    assert found.psi == pytest.approx(expected)
