@@ -121,9 +121,9 @@ def test_s11_a_genuine_message_passes_here_and_in_the_specifications_own_library
     [
         ({"body": b"{}"}, "webhook-signature"),
         ({"webhook-id": "msg_2", "Webhook-Id": "msg_2"}, "webhook-signature"),
-        ({"webhook-timestamp": str(int(time.time()) - 10)}, "webhook-signature"),
-        ({"webhook-timestamp": str(int(time.time()) - 400)}, "webhook-timestamp"),
-        ({"webhook-timestamp": str(int(time.time()) + 400)}, "webhook-timestamp"),
+        ({"webhook-timestamp": -10}, "webhook-signature"),
+        ({"webhook-timestamp": -400}, "webhook-timestamp"),
+        ({"webhook-timestamp": 400}, "webhook-timestamp"),
         ({"webhook-timestamp": "soon"}, "webhook-timestamp"),
         ({"webhook-timestamp": ""}, "webhook-timestamp"),
         ({"webhook-signature": ""}, "webhook-signature"),
@@ -133,7 +133,8 @@ def test_s11_a_genuine_message_passes_here_and_in_the_specifications_own_library
 )
 def test_s11_an_altered_or_old_message_is_refused(change, said):
     headers, body = message()
-    body = change.pop("body", body) if "body" in change else body
+    change = {n: str(int(time.time()) + v) if type(v) is int else v for n, v in change.items()}  # seconds off
+    body = change.pop("body", body)
     with pytest.raises(ValueError, match=said):
         Verifier(SECRET).verify({**headers, **change}, body)
 
