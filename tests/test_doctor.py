@@ -84,6 +84,9 @@ def test_one_real_record_of_each_signal_is_sent_and_reported_as_accepted(receive
     assert spans.resource_spans[0].scope_spans[0].spans[0].name == "modelspan doctor"
     assert logs.resource_logs[0].scope_logs[0].log_records[0].body.string_value == "modelspan doctor"
     assert [checks[f"{signal} delivery"].state for signal in ("traces", "logs", "metrics")] == ["ok"] * 3
+    assert checks["accounting"].found == (
+        "spans: 1 emitted = 1 delivered + 0 dropped; logs: 1 emitted = 1 delivered + 0 dropped"
+    )
     assert not [check for check in checks.values() if check.state == "failed"]
 
 
@@ -135,7 +138,8 @@ def test_the_command_exits_with_1_and_names_the_cause_when_nothing_listens():
         )  # fmt: skip
     assert done.returncode == 1
     failed = {check["name"]: check for check in json.loads(done.stdout) if check["state"] == "failed"}
-    assert set(failed) == {"traces delivery", "logs delivery", "metrics delivery"}
+    assert set(failed) == {"traces delivery", "logs delivery", "metrics delivery", "accounting"}
+    assert "spans: 1 emitted = 0 delivered + 1 dropped (exit_timeout)" in failed["accounting"]["found"]
     assert "Connection refused" in failed["traces delivery"]["found"]
     assert "modelspan up" in failed["traces delivery"]["todo"]
     assert "secret" not in done.stdout

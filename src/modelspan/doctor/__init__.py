@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from modelspan.doctor import checks
 from modelspan.doctor.checks import Check
 from modelspan.doctor.probe import clock_skew, send_one
+from modelspan.doctor.sender import check_sender
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +27,7 @@ def examine(env: Mapping[str, str], *, endpoint: str = "") -> Iterator[Check]:
         yield checks.check_credentials(found, env, config)
         seen = [send_one(signal, config, env) for signal in checks.SIGNALS]
         yield from (check for check, _ in seen)
+        yield check_sender(config, env)
         yield clock_skew([date for _, dates in seen for date in dates])
         yield checks.check_sentry(config)
     yield checks.check_agents(env)

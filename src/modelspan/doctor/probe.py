@@ -48,13 +48,11 @@ def send_one(signal: str, config: Config, env: Mapping[str, str]) -> tuple[Check
     if factory is None:
         return Check(name=name, state="failed", found="switched off", todo="unset OTEL_..._EXPORTER=none"), []
     failures: list[str] = []
-    with _overheard() as overheard, _watched_http(failures) as responses:
+    with overheard() as logged, _watched_http(failures) as responses:
         accepted = _SENDERS[signal](factory)
     skews = [skew for response, at in responses if (skew := _skew(response, at)) is not None]
     last = responses[-1][0] if responses else None
-    return _judge(
-        name, signal, last, "; ".join(dict.fromkeys(failures or overheard)), accepted=accepted
-    ), skews
+    return _judge(name, signal, last, "; ".join(dict.fromkeys(failures or logged)), accepted=accepted), skews
 
 
 def clock_skew(skews: list[float]) -> Check:
@@ -174,7 +172,7 @@ def _watched_http(said: list[str]) -> Iterator[list[tuple[Any, float]]]:
 
 
 @contextmanager
-def _overheard() -> Iterator[list[str]]:
+def overheard() -> Iterator[list[str]]:
     """What the exporters log, in place of the terminal."""
     said: list[str] = []
 
