@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 import modelspan
@@ -28,3 +30,16 @@ def stopped():
     yield
     _setup.shutdown(2)
     _setup.allow_start()
+
+
+@pytest.fixture
+def until():
+    """Wait for `condition()` to be true."""
+
+    def wait(condition, seconds=20):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {seconds} s"
+            time.sleep(0.02)
+
+    return wait

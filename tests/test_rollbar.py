@@ -8,7 +8,6 @@ import textwrap
 import threading
 import time
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -16,6 +15,7 @@ import modelspan
 from modelspan import config_rules
 from modelspan.config import Config
 from modelspan.errors import ConfigError
+from tests.serving import Answers, serving
 
 TOKEN = "0123456789abcdef-t0ken"
 LEVELS = ("critical", "error", "warning", "info", "debug")
@@ -45,11 +45,11 @@ def check_item(payload):
     assert set(data["notifier"]) == {"name", "version"}
 
 
-class Items(BaseHTTPRequestHandler):
+class Items(Answers):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self.body()
         if self.server.hangs.is_set():
             self.server.let_go.wait(30)
         known = self.headers["X-Rollbar-Access-Token"] == TOKEN
@@ -59,34 +59,13 @@ class Items(BaseHTTPRequestHandler):
         else:
             self.answer(401, {"err": 1, "message": "invalid access token"})
 
-    def answer(self, status, content):
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
 
 @pytest.fixture
 def api():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Items)
-    server.daemon_threads = True
-    server.items, server.hangs, server.let_go = [], threading.Event(), threading.Event()
-    server.settings = {
-        "rollbar_token": TOKEN,
-        "rollbar_endpoint": f"http://127.0.0.1:{server.server_port}/api/1",
-    }
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.let_go.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Items, items=[], hangs=threading.Event(), let_go=threading.Event()) as server:
+        server.settings = {"rollbar_token": TOKEN, "rollbar_endpoint": f"{server.url}/api/1"}
+        yield server
+        server.let_go.set()
 
 
 @modelspan.monitor(model="credit-risk", version="1.4.2")

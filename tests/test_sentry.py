@@ -5,44 +5,32 @@ import json
 import subprocess
 import sys
 import textwrap
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 import modelspan
+from tests.serving import Answers, serving
 
 
-class Ingest(BaseHTTPRequestHandler):
+class Ingest(Answers):
     """The envelope endpoint that every Sentry DSN leads to."""
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self.body()
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
         lines = body.split(b"\n")
         for head, payload in zip(lines[1::2], lines[2::2], strict=False):
             if json.loads(head).get("type") == "event":
                 self.server.events.append(json.loads(payload))
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *_):
-        pass
+        self.answer(200, {})
 
 
 @pytest.fixture
 def sentry():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Ingest)
-    server.events = []
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    server.dsn = f"http://publickey@127.0.0.1:{server.server_port}/1"
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Ingest, events=[]) as server:
+        server.dsn = f"http://publickey@127.0.0.1:{server.server_port}/1"
+        yield server
 
 
 def test_an_exception_is_one_event_with_trace_id_tags_and_release(sentry):

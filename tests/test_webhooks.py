@@ -4,9 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -21,6 +19,7 @@ from modelspan.errors import ConfigError
 from modelspan.signing import decode_secret, sign
 from modelspan.store import webhooks as storing
 from modelspan.store.webhooks import WebhookStore
+from tests.serving import Answers, serving
 
 ADD_AND_DIE = """
 import os, pathlib, signal, sys
@@ -31,33 +30,20 @@ os.kill(os.getpid(), signal.SIGKILL)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-class Receiver(BaseHTTPRequestHandler):
+class Receiver(Answers):
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self.body()
         self.server.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
         answers = self.server.answers
         status, headers = answers.pop(0) if answers else (204, {})
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
+        self.answer(status, headers=headers)
 
 
 @pytest.fixture
 def receiver():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    server.got, server.answers = [], []
-    server.url = f"http://127.0.0.1:{server.server_port}/hook"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Receiver, got=[], answers=[]) as server:
+        server.url += "/hook"
+        yield server
 
 
 @pytest.fixture

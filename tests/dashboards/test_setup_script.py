@@ -5,17 +5,17 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from tests.serving import Answers, serving
 
 SETUP = Path(__file__).parents[2] / "collector" / "elasticsearch" / "setup.py"
 PROPERTIES = {name: {"type": "passthrough", "priority": 20} for name in ("attributes", "metrics")}
 
 
-class Both(BaseHTTPRequestHandler):
+class Both(Answers):
     """Elasticsearch's answers to a first set-up, and Kibana's."""
 
     def do_GET(self):
@@ -49,31 +49,11 @@ class Both(BaseHTTPRequestHandler):
             200, {"success": not refused, "successResults": done, **({"errors": errors} if refused else {})}
         )
 
-    def body(self):
-        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-
-    def answer(self, status, content):
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
 
 @pytest.fixture
 def server():
-    made = ThreadingHTTPServer(("127.0.0.1", 0), Both)
-    made.puts, made.imported, made.starting, made.status, made.refuse = {}, [], 0, 200, "nothing"
-    made.url = f"http://127.0.0.1:{made.server_port}"
-    thread = threading.Thread(target=made.serve_forever, daemon=True)
-    thread.start()
-    yield made
-    made.shutdown()
-    made.server_close()
-    thread.join()
+    with serving(Both, puts={}, imported=[], starting=0, status=200, refuse="nothing") as made:
+        yield made
 
 
 def run(url, **env):

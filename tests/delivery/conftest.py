@@ -146,14 +146,3 @@ def sending(endpoint):
     yield make
     for each in made:
         each.close(0)
-
-
-@pytest.fixture
-def until():
-    def wait(condition, seconds=20):
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"not within {seconds} s"
-            time.sleep(0.02)
-
-    return wait

@@ -113,16 +113,3 @@ def stop():
         if process.poll() is None:
             process.kill()
             process.wait()
-
-
-@pytest.fixture
-def until():
-    """Wait for `condition()` to be true."""
-
-    def wait(condition, seconds=20):
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"not within {seconds} s"
-            time.sleep(0.05)
-
-    return wait

@@ -79,7 +79,7 @@ def run_setup(elasticsearch, made, **env):
 def requests(made):
     """What a real process sent by OTLP, as `(path, message)`; of metrics the last, whole, collection."""
     sink = OtlpSink()
-    thread = threading.Thread(target=sink.serve_forever, daemon=True)
+    thread = threading.Thread(target=sink.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     command = [sys.executable, elastic_traffic.__file__, sink.url, str(made / "reference.json")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

@@ -1,11 +1,9 @@
 """A drift reaches a person through the real Prometheus and Alertmanager, and so does its end."""
 
-import http.server
 import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from stack_servers import Alertmanager, Prometheus
 from modelspan import Reference
 from modelspan.dashboards import alerts, recording
 from modelspan.dashboards.plan import Plan
+from tests.serving import Answers, serving
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -31,20 +30,13 @@ def receiver():
     """What a webhook was told: each alert as Alertmanager sends it, in order."""
     told = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Answers):
         def do_POST(self):
-            told.extend(json.loads(self.rfile.read(int(self.headers["content-length"])))["alerts"])
-            self.send_response(200)
-            self.end_headers()
+            told.extend(json.loads(self.body())["alerts"])
+            self.answer(200)
 
-        def log_message(self, *_):
-            """Be quiet."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/", told
-    server.shutdown()
-    server.server_close()
+    with serving(Handler) as server:
+        yield f"{server.url}/", told
 
 
 def routes(url, folder):

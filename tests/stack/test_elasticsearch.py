@@ -2,14 +2,14 @@
 
 import json
 import re
-import threading
 import urllib.error
 import urllib.request
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from elastic import bulk, count, run_setup
+
+from tests.serving import Answers, serving
 
 
 def test_every_document_of_the_exporters_form_is_accepted_and_found(indexed, documents):
@@ -27,11 +27,11 @@ def test_setting_up_again_changes_nothing(client, elasticsearch, made):
     assert (done.returncode, done.stdout) == (0, "setup: templates are as they should be\n")
 
 
-class Front(BaseHTTPRequestHandler):
+class Front(Answers):
     """Passes everything on but what has a canned answer."""
 
     def handle_any(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.body()
         self.server.seen.append((self.command, self.path, self.headers.get("Authorization"), body))
         canned = next((answer for part, answer in self.server.canned.items() if part in self.path), None)
         if canned is not None:
@@ -46,30 +46,16 @@ class Front(BaseHTTPRequestHandler):
                     status, answer = got.status, got.read()
             except urllib.error.HTTPError as refused:
                 status, answer = refused.code, refused.read()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
+        self.answer(status, answer)
 
     do_GET = do_PUT = do_POST = handle_any  # noqa: N815 - the base class looks for these
-
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture
 def front(elasticsearch):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Front)
-    server.behind, server.seen = elasticsearch.url, []
-    # an API that the server of the tests lacks
-    server.canned = {"/_lifecycle": {"acknowledged": True}}
-    server.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    lacking = {"/_lifecycle": {"acknowledged": True}}  # an API that the server of the tests has not
+    with serving(Front, behind=elasticsearch.url, seen=[], canned=lacking) as server:
+        yield server
 
 
 def test_another_retention_reaches_the_streams_that_exist(indexed, front, made):

@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
@@ -14,6 +12,7 @@ from stack_servers.arrivals import wait_for
 from stack_servers.server import free_port
 
 from modelspan import semconv
+from tests.serving import Answers, serving
 
 SERVICE = textwrap.dedent("""
     import sys
@@ -51,28 +50,18 @@ SERVICE = textwrap.dedent("""
 CALLER_TRACE, CALLER_SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
-class Rates(BaseHTTPRequestHandler):
+class Rates(Answers):
     """The service that predict calls; remembers the headers."""
 
     def do_GET(self):
         self.server.headers.append(dict(self.headers))
-        self.send_response(200)
-        self.send_header("Content-Length", "1")
-        self.end_headers()
-        self.wfile.write(b"2")
-
-    def log_message(self, *_):
-        pass
+        self.answer(200, b"2")
 
 
 @pytest.fixture
 def rates():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Rates)
-    server.headers = []
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with serving(Rates, headers=[]) as server:
+        yield server
 
 
 @pytest.fixture

@@ -16,7 +16,20 @@ from modelspan.integrations.run import TrainingRun
 _FRAMEWORK = "sklearn"
 
 
-class TrackedScorer:
+class _InRun:
+    """A `with` block that is a run of training."""
+
+    run: TrainingRun
+
+    def __enter__(self) -> Self:
+        self.run.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.run.end(kind)
+
+
+class TrackedScorer(_InRun):
     """A scorer whose every score is told, as span and metric, under one trace; use it in a `with` block.
 
     It goes wherever scikit-learn takes `scoring=`: `cross_val_score`, `cross_validate`, `GridSearchCV`, also
@@ -36,13 +49,6 @@ class TrackedScorer:
         self._title = scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
         self.run = TrainingRun(model=model, version=version, variant=variant, framework=_FRAMEWORK)
 
-    def __enter__(self) -> Self:
-        self.run.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.run.end(kind)
-
     def __call__(self, estimator: Any, *data: Any, **parameters: Any) -> Any:
         """Score a fitted estimator, as scikit-learn does."""
         run = copy.copy(self.run)  # threads of joblib score at the same time
@@ -57,7 +63,7 @@ class TrackedScorer:
         return scores
 
 
-class FitMonitor:
+class FitMonitor(_InRun):
     """Tells of a loop that fits in epochs, by `partial_fit` or `warm_start`; use it in a `with` block.
 
     After each epoch it reads `loss_` where the estimator has one, and the scores of `validation`.
@@ -80,13 +86,6 @@ class FitMonitor:
         self._scorer = check_scoring(estimator, scoring) if validation is not None else None
         self._title = scoring if isinstance(scoring, str) else "score"
         self.run = TrainingRun(model=model, version=version, variant=variant, framework=_FRAMEWORK)
-
-    def __enter__(self) -> Self:
-        self.run.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.run.end(kind)
 
     @contextmanager
     def epoch(self) -> Iterator[None]:
