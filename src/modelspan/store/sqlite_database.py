@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
@@ -14,6 +13,7 @@ from modelspan.errors import ConfigError
 from modelspan.store.database import Row, UnavailableError
 from modelspan.store.head import Head
 from modelspan.store.head_file import HeadFile, Note
+from modelspan.store.locks import Locks
 from modelspan.store.lost_tail import note_lost_tail
 from modelspan.store.rows import DamagedError
 from modelspan.store.sqlite import BUSY_SECONDS
@@ -51,13 +51,13 @@ class SqliteDatabase:
         self._busy_seconds = busy_seconds
         self._database: sqlite3.Connection | None = None
         self._note: HeadFile | None = None
-        self._gate: int | None = None
+        self._locks: Locks | None = None
         self._lock = threading.RLock()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """See `Database`."""
-        with self._lock, self._shared(), _translated():
+        with self._lock, self._shared() as locks, locks.turn(self._busy_seconds), _translated():
             self._execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -112,9 +112,9 @@ class SqliteDatabase:
             self._forget()
             if self._note is not None:
                 self._note.close()
-            if self._gate is not None:
-                os.close(self._gate)
-            self._note = self._gate = None
+            if self._locks is not None:
+                self._locks.close()
+            self._note = self._locks = None
 
     @property
     def path(self) -> Path:
@@ -138,11 +138,11 @@ class SqliteDatabase:
     def alone(self) -> Iterator[None]:
         """Hold the folder against every other process's transactions."""
         with self._lock:
-            self._enter(fcntl.LOCK_EX)
+            locks = self._enter(alone=True)
             try:
                 yield
             finally:
-                self._leave()
+                locks.leave()
 
     def connect(self, generation: int, *, create: bool) -> None:
         """Open the file of `generation`, inside `alone`; every process then moves to it."""
@@ -172,25 +172,26 @@ class SqliteDatabase:
             )
 
     @contextmanager
-    def _shared(self) -> Iterator[None]:
-        self._ready()
+    def _shared(self) -> Iterator[Locks]:
+        locks = self._ready()
         try:
-            yield
+            yield locks
         finally:
-            self._leave()
+            locks.leave()
 
-    def _ready(self) -> None:
+    def _ready(self) -> Locks:
         """Be in the newest file, and keep others from replacing it; a deleted folder is made anew."""
         if self._note is not None and self.note.lost:
             self.close()
-        self._enter(fcntl.LOCK_SH)
+        locks = self._enter(alone=False)
         note = self.note.read()
         if self._database is None or (note is not None and note.generation != self.generation):
-            self._leave()
+            locks.leave()
             with self.alone():
                 self.connect(self._newest(), create=True)
                 note_lost_tail(self)
-            self._enter(fcntl.LOCK_SH)
+            locks = self._enter(alone=False)
+        return locks
 
     def _newest(self) -> int:
         note = self.note.read()
@@ -199,24 +200,19 @@ class SqliteDatabase:
         found = [path.stem.removeprefix(f"{NAME}-") for path in self.folder.glob(f"{NAME}-*.sqlite")]
         return max((int(number) for number in found if number.isdigit()), default=0)
 
-    def _enter(self, how: int) -> None:
+    def _enter(self, *, alone: bool) -> Locks:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if self._gate is None:
-                self._gate = os.open(
-                    self.folder / f"{NAME}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600
-                )
+            if self._locks is None:
+                self._locks = Locks(self.folder, NAME)
             if self._note is None:
                 self._note = HeadFile(self.folder / f"{NAME}.head")
-            fcntl.flock(self._gate, how)
+            self._locks.enter(alone=alone)
         except (FileExistsError, NotADirectoryError, PermissionError) as error:
             raise ConfigError(f"data={self.folder} cannot be used ({error}); name another folder") from error
         except OSError as error:
             raise UnavailableError(f"{self.folder}: {error}") from error
-
-    def _leave(self) -> None:
-        if self._gate is not None:
-            fcntl.flock(self._gate, fcntl.LOCK_UN)
+        return self._locks
 
     def _roll_back(self) -> None:
         if self._database is not None and self._database.in_transaction:
