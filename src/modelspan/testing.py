@@ -21,7 +21,7 @@ from modelspan.config import Config
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_FLUSH_SECONDS = 10.0
+_FLUSH_SECONDS = 30.0
 _KEEP_ALL: dict[str, Any] = {"cpu_budget": 64.0, "queue_bytes": 2**30}
 """A test wants every record, also of a burst that the resource guard would thin in production."""
 
@@ -100,7 +100,7 @@ class Telemetry:
         """Wait for everything recorded so far.
 
         Raises:
-            TimeoutError: If it has not arrived within 10 s.
+            TimeoutError: If it has not arrived within 30 s.
         """
         runtime = _setup.current
         if runtime is not None and not runtime.flush(time.monotonic() + _FLUSH_SECONDS):

@@ -211,7 +211,7 @@ import contextvars, gc, logging, weakref
 import modelspan
 from modelspan import _setup
 
-with modelspan.testing.record(tick_seconds=0.01) as telemetry:
+with modelspan.testing.record(tick_seconds=0.01, cpu_budget=0.5, queue_bytes=2**24) as telemetry:
     watched = modelspan.monitor(model="inner")(lambda x: x)
 
     # In a context of its own: a finalizer that the collector runs inside ContextVar.set() and that sets a
@@ -264,7 +264,7 @@ SIGNALS = """
 import signal, time
 import modelspan
 
-with modelspan.testing.record(tick_seconds=0.01) as telemetry:
+with modelspan.testing.record(tick_seconds=0.01, cpu_budget=0.5, queue_bytes=2**24) as telemetry:
     predict = modelspan.monitor(model="m")(lambda x: x)
     inside = modelspan.monitor(model="handler")(lambda x: x)
     seen = [0, 0]
