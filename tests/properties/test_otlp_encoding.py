@@ -81,7 +81,7 @@ def expected_span(c, i):
 @settings(deadline=None)
 def test_columnar_spans_read_as_the_spans_that_they_are(columns):
     encoded = spans.encode(AROUND, columns)
-    read = ExportTraceServiceRequest.FromString(records.request([encoded]))
+    read = ExportTraceServiceRequest.FromString(b"".join(records.request(encoded)))
     (resource,) = read.resource_spans
     (scope,) = resource.scope_spans
     assert list(scope.spans) == [expected_span(columns, i) for i in range(len(columns.trace_ids))]
@@ -131,7 +131,7 @@ def expected_log(c, texts, ends, i):
 def test_columnar_logs_read_as_the_records_that_they_are(made):
     columns, texts, ends = made
     encoded = logs.encode(AROUND, columns)
-    read = ExportLogsServiceRequest.FromString(records.request(encoded))
+    read = ExportLogsServiceRequest.FromString(b"".join(records.request(encoded)))
     found = [record for each in read.resource_logs for record in each.scope_logs[0].log_records]
     expected = [expected_log(columns, texts, ends, i) for i in range(len(columns.trace_ids))]
     assert sorted(map(str, found)) == sorted(map(str, expected))  # records may be sorted by length
@@ -186,12 +186,11 @@ def test_a_varint_is_what_protobuf_writes(value):
 @given(span_columns())
 @settings(deadline=None)
 def test_the_halves_hold_the_records_of_the_whole(columns):
-    encoded = spans.encode(AROUND, columns)
-    parts = [encoded]
+    parts = spans.encode(AROUND, columns)
     while any(len(part) > 1 for part in parts):
         parts = [half for part in parts for half in (part.halves() if len(part) > 1 else (part,))]
-    read = ExportTraceServiceRequest.FromString(records.request(parts))
+    read = ExportTraceServiceRequest.FromString(b"".join(records.request(parts)))
     alone = [span for resource in read.resource_spans for span in resource.scope_spans[0].spans]
-    whole = ExportTraceServiceRequest.FromString(records.request(records.merged(parts)))
+    whole = ExportTraceServiceRequest.FromString(b"".join(records.request(records.merged(parts))))
     (scope,) = (resource.scope_spans[0] for resource in whole.resource_spans)
     assert alone == list(scope.spans) == [expected_span(columns, i) for i in range(len(columns.trace_ids))]

@@ -56,10 +56,10 @@ def sent(monkeypatch):
     requests = []
     send = Post.send
 
-    def watched(self, body, seconds):
-        answer = send(self, body, seconds)
+    def watched(self, pieces, seconds):
+        answer = send(self, pieces, seconds)
         if answer.status == 200:
-            requests.append((self.endpoint.url.rpartition("/")[2], body))
+            requests.append((self.endpoint.url.rpartition("/")[2], b"".join(pieces)))
         return answer
 
     monkeypatch.setattr(Post, "send", watched)

@@ -11,9 +11,10 @@ from modelspan.delivery.quiet import Outage
 from modelspan.delivery.verdict import Verdict, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from modelspan.delivery.http import Post
+    from modelspan.delivery.otlp.records import Body
 
 AGE_SECONDS: Final = 3600.0
 """How long a request is tried again when there is no spool."""
@@ -43,15 +44,15 @@ class Attempts:
         """Whether an attempt may be made now, so that a pause is over or cut short."""
         return time.monotonic() >= self._next_at or self.hurry.is_set()
 
-    def once(self, body: bytes) -> Verdict:
-        """Send `body` and judge the answer."""
+    def once(self, pieces: Sequence[Body]) -> Verdict:
+        """Send the pieces of a request and judge the answer."""
         with self.imports:
             self._post = self._post or self._make_post()
         self.hurry.clear()
         left = AGE_SECONDS if self.end_at is None else self.end_at - time.monotonic()
         if left <= 0:
             return Verdict(reason="the process ends")
-        verdict = judge(self._post.send(body, left))
+        verdict = judge(self._post.send(pieces, left))
         self._ever_accepted = self._ever_accepted or verdict.accepted
         if verdict.accepted or self.end_at is None:  # at the end, one line says what was lost
             self.outage.note(accepted=verdict.accepted or verdict.refused, reason=verdict.reason)

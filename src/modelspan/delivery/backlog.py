@@ -7,9 +7,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from modelspan.delivery.otlp.pages import PAGE_BYTES
 from modelspan.delivery.otlp.records import Records
 
-REQUEST_BYTES: Final = 1024 * 1024
+REQUEST_BYTES: Final = PAGE_BYTES
 """About how much goes into one request."""
 RAW_COST: Final = 2048
 """About what a record of the SDK holds in bytes until it is encoded."""
@@ -91,7 +92,7 @@ class Backlog:
 def cost_of(item: Any) -> int:
     """About the bytes that an entry holds."""
     if isinstance(item, Records):
-        return len(item.body)
+        return len(item.body) if isinstance(item.body, bytes) else PAGE_BYTES
     return 0 if isinstance(item, threading.Event) else RAW_COST
 
 

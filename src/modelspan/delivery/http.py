@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import base64
 import encodings.idna  # noqa: F401 - the first connection imports it, where no lock keeps a fork away
-import gzip
 import http.client
 import io
 import socket
 import ssl
 import time
+import zlib
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -23,11 +23,17 @@ from urllib.parse import unquote, urlsplit
 from modelspan._version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from modelspan.delivery.endpoint import Endpoint
+    from modelspan.delivery.otlp.records import Body
+
+    Pieces = Sequence[Body]
 
 MAX_ANSWER: Final = 64 * 1024
 """Bytes of an answer, headers included, that are read."""
 MIN_GZIP: Final = 1024
+_GZIP: Final = zlib.MAX_WBITS | 16
 _STALE: Final = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 
 
@@ -108,22 +114,23 @@ class Post:
         self._context = _tls(endpoint) if self._secure else None
         self._connection: http.client.HTTPConnection | None = None
 
-    def send(self, body: bytes, seconds: float) -> Answer:
-        """Post `body` and wait for the answer, `seconds` in all at most; never raises for the far end."""
+    def send(self, pieces: Pieces, seconds: float) -> Answer:
+        """Post a body in pieces and wait for the answer, `seconds` at most; never raises for the far end."""
         deadline = time.monotonic() + min(seconds, self.endpoint.timeout_seconds)
         headers = self._headers
-        if self.endpoint.gzip and len(body) >= MIN_GZIP:
+        if self.endpoint.gzip and sum(map(len, pieces)) >= MIN_GZIP:
             headers = {**headers, "content-encoding": "gzip"}
-            body = gzip.compress(body, compresslevel=1, mtime=0)
+            pieces = _compressed(pieces)
+        headers = {**headers, "content-length": str(sum(map(len, pieces)))}
         kept = self._connection is not None
         try:
             try:
-                return self._exchange(body, headers, deadline)
+                return self._exchange(pieces, headers, deadline)
             except _STALE:
                 self.close()
                 if not kept:  # a server may close an idle connection just when it is used again
                     raise
-                return self._exchange(body, headers, deadline)
+                return self._exchange(pieces, headers, deadline)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
             return Answer(status=0, reason=_explain(error, self.endpoint))
@@ -142,11 +149,11 @@ class Post:
         except (OSError, AttributeError):
             return  # it has ended meanwhile
 
-    def _exchange(self, body: bytes, headers: dict[str, str], deadline: float) -> Answer:
+    def _exchange(self, pieces: Pieces, headers: dict[str, str], deadline: float) -> Answer:
         connection = self._connected(deadline)
         wrapped: Any = connection.sock
         wrapped.deadline = deadline
-        connection.request("POST", self._path, body, headers)
+        connection.request("POST", self._path, pieces, headers)
         response = connection.getresponse()
         try:
             answered = response.read()
@@ -177,6 +184,12 @@ class Post:
             made.connect()
             made.sock = _Socket(made.sock)
         return self._connection
+
+
+def _compressed(pieces: Pieces) -> list[bytes]:
+    """The pieces as one gzip member, at the cheapest level."""
+    stream = zlib.compressobj(1, wbits=_GZIP)
+    return [*(stream.compress(piece) for piece in pieces), stream.flush()]
 
 
 def _tls(endpoint: Endpoint) -> ssl.SSLContext:

@@ -39,7 +39,7 @@ class MetricPost(MetricExporter):
         until = time.monotonic() + min(timeout_millis / 1000, self._post.endpoint.timeout_seconds)
         pause = PAUSE_SECONDS
         while (left := until - time.monotonic()) > 0:
-            verdict = judge(self._post.send(body, left))
+            verdict = judge(self._post.send([body], left))
             self.reason = verdict.reason
             if verdict.accepted and not verdict.rejected:
                 self.reason, self._ever_accepted = "", True

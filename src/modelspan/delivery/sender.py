@@ -228,10 +228,10 @@ class Sender:
 
     def _sent(self, group: Parts) -> bool | None:
         """Send one request; False when it is refused for what is in it, None when it cannot be sent."""
-        body, count = request(group), count_of(group)
+        pieces, count = request(group), count_of(group)
         until = time.monotonic() + AGE_SECONDS
         while True:
-            verdict = self._attempts.once(body)
+            verdict = self._attempts.once(pieces)
             if verdict.accepted:
                 rejected = min(count, verdict.rejected)
                 self._ledger.deliver(self.signal, count - rejected)

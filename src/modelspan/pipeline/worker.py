@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from modelspan.guard import fault, guard
 from modelspan.pipeline.assemble import assemble
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from modelspan.pipeline.queue import Queue
     from modelspan.prediction import Prediction
 
-BATCH = 4096
-CROWD_WAIT_SECONDS = 0.02
+BATCH: Final = 4096
+"""Calls that are looked at together; about as many are waited for, when they come within a tick."""
+CROWD_WAIT_SECONDS: Final = 0.02
+LEAST_SECONDS: Final = 0.02
+BREATH_SECONDS: Final = 0.00005
+"""After each sink the worker sleeps, so that a caller who waits for the interpreter's lock gets it."""
 
 
 class Sink(Protocol):
@@ -86,14 +90,22 @@ class Worker:
         return clean
 
     def _run(self) -> None:
+        pause, before = self._tick, time.monotonic()
         while not self._stop.is_set():
             try:
-                self._queue.wake.wait(self._tick)
+                self._queue.wake.wait(pause)
                 self._queue.wake.clear()
-                self._drain(len(self._queue))
+                waiting, now = len(self._queue), time.monotonic()
+                pause, before = self._pause(waiting, now - before), now
+                self._drain(waiting)
                 self._budget.note(crowded=self._queue.half_full)
             except BaseException:
                 fault("running the worker")
+
+    def _pause(self, came: int, seconds: float) -> float:
+        """How long to wait, when so many calls came in the last `seconds`: a tick, or less for a batch."""
+        soon = BATCH * seconds / came if came else self._tick
+        return min(self._tick, max(LEAST_SECONDS, soon))
 
     def _drain(self, waiting: int) -> None:
         """One tick: what waited at its start, not "until empty", so that batches stay large."""
@@ -124,6 +136,7 @@ class Worker:
         for sink in self._sinks:
             with guard(f"running {type(sink).__name__}"):
                 _run(sink, predictions, blocks)
+            time.sleep(BREATH_SECONDS)
         self._ledger.deliver("predictions", len(calls))
         for call in calls:
             call.forget()

@@ -64,7 +64,7 @@ class _Body:
         self.texts: list[tuple[str, layout.Column]] = []
         model, output = block.model, block.output
         head = f"{model.name} {model.operation}: ".encode("utf-8", "replace")
-        self.pieces: list[layout.Part] | None = [head]
+        self.pieces: list[bytes | layout.Column] | None = [head]
         if len(output.labels):
             labels = layout.texts(output.labels)
             self._say(labels)
@@ -115,7 +115,7 @@ def _features(block: Block, kinds: Any) -> tuple[list[Any], list[Any], list[Any]
 
 def _column(name: str, values: Sequence[object] | NDArray[Any]) -> tuple[type, Any] | None:
     if isinstance(values, np.ndarray):
-        return (float, values.astype(np.float64)) if values.dtype.kind == "f" else None
+        return (float, values.astype(np.float64, copy=False)) if values.dtype.kind == "f" else None
     types = set(map(type, values))
     if types <= _NUMBERS:
         try:

@@ -67,7 +67,8 @@ class NativeSpanSink:
         keep = block.kept & sampled
         self._lose("spans", int((sampled & ~block.kept).sum()))
         if keep.any():
-            self._add(spans.encode(self._around, self._columns(block, keep)))
+            for encoded in spans.encode(self._around, self._columns(block, keep)):
+                self._add(encoded)
 
     def _one(self, prediction: Prediction) -> None:
         context = prediction.context

@@ -17,6 +17,7 @@ two bytes, of which a decoder need not be told: a varint may be padded with a gr
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -31,8 +32,6 @@ Bytes = NDArray[np.uint8]
 
 MAX_TEXT: Final = 256
 """Bytes of a text of varying length; more would make the matrix of all records as wide."""
-MAX_RECORD: Final = 2**14 - 1
-_ITEMS: Final[dict[int, Any]] = {2: np.dtype(np.uint16), 4: np.dtype(np.uint32), 8: np.dtype(np.uint64)}
 _HEAD: Final = 3
 """Bytes of a tag and a padded length."""
 _HEX: Final = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), np.uint16)
@@ -42,13 +41,23 @@ _FRACTIONS: Final = np.frombuffer(
 
 
 class Column(NamedTuple):
-    """Cells of all records, shape ``(n, width)``; with `lengths` only so many bytes of each are meant."""
+    """Cells of all records, shape ``(n, items)``; with `lengths` only so many bytes of each are meant."""
 
-    cells: Bytes
+    cells: NDArray[Any]
     lengths: NDArray[np.int64] | None = None
 
 
-Part = bytes | Column
+class Doubles(NamedTuple):
+    """Attributes that are numbers, side by side."""
+
+    template: bytes
+    """Their bytes but for the values."""
+    places: Sequence[int]
+    """Where in it each value stands."""
+    values: Sequence[NDArray[np.float64]]
+
+
+Part = bytes | Column | Doubles
 
 
 def only(column: Column, keep: NDArray[np.bool_]) -> Column:
@@ -77,17 +86,17 @@ def of_one_length(columns: Iterable[Column], most: int) -> list[NDArray[np.bool_
 
 def int64s(values: NDArray[np.int64]) -> Column:
     """Numbers or times as `fixed64`."""
-    return Column(np.ascontiguousarray(values, "<i8").view(np.uint8).reshape(-1, 8))
+    return Column(np.asarray(values, "<i8")[:, None])
 
 
 def int32s(values: NDArray[np.integer[Any]]) -> Column:
     """Flags as `fixed32`."""
-    return Column(np.ascontiguousarray(values, "<i4").view(np.uint8).reshape(-1, 4))
+    return Column(np.asarray(values, "<i4")[:, None])
 
 
 def doubles(values: NDArray[np.float64]) -> Column:
     """Numbers as `double`."""
-    return Column(np.ascontiguousarray(values, "<f8").view(np.uint8).reshape(-1, 8))
+    return Column(np.ascontiguousarray(values, "<f8")[:, None])
 
 
 def hexadecimal(ids: Bytes) -> Column:
@@ -105,26 +114,34 @@ def texts(values: Sequence[str]) -> Column | None:
     codes = np.fromiter(map(position.__getitem__, values), np.intp, len(values))
     width = max(1, max(map(len, known.values()), default=1))
     table = np.frombuffer(b"".join(known[name].ljust(width, b"\0") for name in names), np.uint8)
-    lengths = np.array([len(known[name]) for name in names], np.int64)
-    return Column(table.reshape(-1, width)[codes], lengths[codes])
+    sizes = np.array([len(known[name]) for name in names], np.int64)
+    return Column(table.reshape(-1, width)[codes], None if (sizes == width).all() else sizes[codes])
 
 
-def double_attribute(field: int, key: str, values: NDArray[np.float64]) -> list[Part]:
-    """An attribute that is a number; records in which it is not finite go without."""
-    head = _double_head(field, key)
-    cells = doubles(values).cells
+def double_attributes(field: int, numbers: Sequence[tuple[str, NDArray[np.float64]]]) -> list[Part]:
+    """Attributes that are numbers, by key; records in which one is not finite go without it."""
+    keys, values = tuple(key for key, _ in numbers), [each for _, each in numbers]
+    with np.errstate(over="ignore", invalid="ignore"):  # a sum that overflows costs a closer look, no more
+        if np.isfinite(sum(values)).all():
+            return [Doubles(*_double_template(field, keys), values)]
+    return [_double_attribute(field, key, each) for key, each in numbers]
+
+
+def _double_attribute(field: int, key: str, values: NDArray[np.float64]) -> Part:
+    template, places = _double_template(field, (key,))
     present = np.isfinite(values)
     if present.all():
-        return [head, Column(cells)]
-    whole = np.empty((len(cells), len(head) + 8), np.uint8)
-    whole[:, : len(head)] = np.frombuffer(head, np.uint8)
-    whole[:, len(head) :] = cells
-    return [Column(whole, np.where(present, len(head) + 8, 0))]
+        return Doubles(template, places, [values])
+    whole = np.empty((len(values), len(template)), np.uint8)
+    whole[:] = np.frombuffer(template, np.uint8)
+    whole[:, places[0] :] = doubles(values).cells.view(np.uint8)
+    return Column(whole, np.where(present, len(template), 0))
 
 
-@lru_cache(maxsize=4096)
-def _double_head(field: int, key: str) -> bytes:
-    return wire.block(field, wire.key_value(key, 0.0))[:-8]
+@lru_cache(maxsize=1024)
+def _double_template(field: int, keys: tuple[str, ...]) -> tuple[bytes, Sequence[int]]:
+    blocks = [wire.block(field, wire.key_value(key, 0.0)) for key in keys]
+    return b"".join(blocks), [end - 8 for end in accumulate(map(len, blocks))]
 
 
 def text_attribute(field: int, key: str, column: Column) -> list[Part]:
@@ -134,13 +151,13 @@ def text_attribute(field: int, key: str, column: Column) -> list[Part]:
     return [*_enclosed(field, len(key_bytes) + 2 * _HEAD, lengths), key_bytes, *value]
 
 
-def text_value(field: int, pieces: Sequence[Part]) -> list[Part]:
+def text_value(field: int, pieces: Sequence[bytes | Column]) -> list[Part]:
     """An `AnyValue` that is a text made of pieces."""
     lengths = sum(_length(piece) for piece in pieces)
     return [*_enclosed(field, _HEAD, lengths), *_enclosed(1, 0, lengths), *pieces]
 
 
-def _length(piece: Part) -> Any:
+def _length(piece: bytes | Column) -> Any:
     if isinstance(piece, bytes):
         return len(piece)
     return piece.cells.shape[1] if piece.lengths is None else piece.lengths
@@ -160,67 +177,22 @@ def unlike(values: Iterable[bytes]) -> Column:
     """Short texts of which hardly two are the same; without bytes of value 0."""
     table = np.array(list(values), dtype="S")
     cells = table.view(np.uint8).reshape(len(table), -1)
-    return Column(cells, np.count_nonzero(cells, axis=1))
+    lengths = np.count_nonzero(cells, axis=1)
+    return Column(cells, None if (lengths == cells.shape[1]).all() else lengths)
 
 
-def _enclosed(field: int, more: int, lengths: Any) -> list[Part]:
+def _enclosed(field: int, more: int, lengths: Any) -> list[bytes | Column]:
     """Tag and length of a field that holds `more` bytes and a text, of one length or of several."""
     if isinstance(lengths, np.ndarray):
-        return [wire.tag(field), Column(_padded(lengths + more))]
-    return [wire.tag(field) + _padded(np.array([lengths + more])).tobytes()]
+        return [wire.tag(field), padded(lengths + more)]
+    return [wire.tag(field) + padded_one(lengths + more)]
 
 
-def _padded(lengths: NDArray[np.int64]) -> Bytes:
+def padded(lengths: NDArray[np.int64]) -> Column:
     """Varints of two bytes each: the low 7 bits with the sign to go on, the high 7 bits."""
-    return np.stack((lengths & 0x7F | 0x80, lengths >> 7), axis=1).astype(np.uint8)
+    return Column((lengths & 0x7F | 0x80 | lengths >> 7 << 8).astype("<u2")[:, None])
 
 
-def assemble(field: int, count: int, parts: Iterable[Part]) -> tuple[bytes, Sequence[int]]:
-    """All records, each as repeated field `field` of its scope, and where each ends.
-
-    Raises:
-        ValueError: If a record is longer than two bytes of length can say.
-    """
-    whole = [wire.tag(field), Column(np.zeros((count, 2), np.uint8)), *parts]
-    widths = [len(part) if isinstance(part, bytes) else part.cells.shape[1] for part in whole]
-    head, width = len(wire.tag(field)) + 2, sum(widths)
-    if width - head > MAX_RECORD:
-        raise ValueError(f"a record of {width} bytes is longer than {MAX_RECORD}")
-    matrix, keep, lengths = _fill(count, width, whole, widths)
-    if keep is None:
-        matrix[:, head - 2 : head] = _padded(np.array([width - head]))
-        return matrix.tobytes(), range(width, width * count + 1, width)
-    matrix[:, head - 2 : head] = _padded(lengths - head)
-    return matrix[keep].tobytes(), np.cumsum(lengths).tolist()
-
-
-def _fill(
-    count: int, width: int, parts: Sequence[Part], widths: Sequence[int]
-) -> tuple[Bytes, NDArray[np.bool_] | None, NDArray[np.int64]]:
-    """The matrix; a mask of the bytes that are meant, when not all are; and how many are, by record."""
-    template = b"".join(
-        part if isinstance(part, bytes) else bytes(w) for part, w in zip(parts, widths, strict=True)
-    )
-    matrix = np.empty((count, width), np.uint8)
-    matrix[:] = np.frombuffer(template, np.uint8)
-    keep: NDArray[np.bool_] | None = None
-    lengths = np.full(count, width)
-    start = 0
-    for part, size in zip(parts, widths, strict=True):
-        if isinstance(part, Column):
-            _put(matrix[:, start : start + size], part.cells)
-            if part.lengths is not None:
-                keep = np.ones((count, width), bool) if keep is None else keep
-                keep[:, start : start + size] = np.arange(size) < part.lengths[:, None]
-                lengths -= size - part.lengths
-        start += size
-    return matrix, keep, lengths
-
-
-def _put(place: Bytes, cells: Bytes) -> None:
-    """Copy cells into their columns: as one item each where there is a type of that size, for speed."""
-    kind = _ITEMS.get(cells.shape[1])
-    if kind is not None and cells.strides[1] == 1:
-        place.view(kind)[:] = cells.view(kind)
-    else:
-        place[:] = cells
+def padded_one(length: int) -> bytes:
+    """`padded` of one length."""
+    return bytes((length & 0x7F | 0x80, length >> 7))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from modelspan.delivery.otlp import layout, wire
-from modelspan.delivery.otlp.records import Records
+from modelspan.delivery.otlp.matrix import assemble
 from modelspan.delivery.otlp.spans import prediction_id
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from modelspan.delivery.otlp.records import Envelope
+    from modelspan.delivery.otlp.records import Envelope, Records
 
 _ATTRIBUTES: Final = 6
 
@@ -28,7 +28,7 @@ class LogColumns:
     event: str
     severity: int
     severity_text: str
-    body: Sequence[layout.Part]
+    body: Sequence[bytes | layout.Column]
     """Pieces of the body."""
     attributes: Mapping[str, Any]
     """Those that all have; each gets its prediction id besides."""
@@ -68,17 +68,17 @@ def encode(around: Envelope, logs: LogColumns) -> list[Records]:
     texts = [column for _, column in logs.texts]
     pieces = [piece for piece in logs.body if isinstance(piece, layout.Column)]
     kinds = layout.of_one_length([*pieces, *texts], MAX_KINDS)
-    return [_encode(around, logs.only(kind)) for kind in kinds] or [_encode(around, logs)]
+    groups = [logs.only(kind) for kind in kinds] or [logs]
+    return [records for group in groups for records in _encode(around, group)]
 
 
-def _encode(around: Envelope, logs: LogColumns) -> Records:
+def _encode(around: Envelope, logs: LogColumns) -> list[Records]:
     parts: list[layout.Part] = [wire.tag(1, 1), layout.int64s(logs.time_ns)]
     parts += [wire.number(2, logs.severity) + wire.text(3, logs.severity_text)]
     parts += layout.text_value(5, logs.body)
     parts += [wire.attributes(_ATTRIBUTES, logs.attributes)]
     parts += prediction_id(_ATTRIBUTES, logs.trace_ids, logs.span_ids)
-    for key, values in logs.numbers:
-        parts += layout.double_attribute(_ATTRIBUTES, key, values)
+    parts += layout.double_attributes(_ATTRIBUTES, logs.numbers)
     for key, column in logs.texts:
         parts += layout.text_attribute(_ATTRIBUTES, key, column)
     for key, switches in logs.flags:
@@ -87,8 +87,7 @@ def _encode(around: Envelope, logs: LogColumns) -> Records:
     parts += [wire.tag(9) + b"\x10", layout.Column(logs.trace_ids)]
     parts += [wire.tag(10) + b"\x08", layout.Column(logs.span_ids)]
     parts += [wire.fixed64(11, logs.observed_ns) + wire.text(12, logs.event)]
-    body, ends = layout.assemble(2, len(logs.trace_ids), parts)
-    return Records(around, body, ends)
+    return assemble(around, 2, len(logs.trace_ids), parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

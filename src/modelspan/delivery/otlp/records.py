@@ -10,6 +10,9 @@ from modelspan.delivery.otlp import wire
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+Body = bytes | memoryview
+"""Encoded records: a copy of their own, or a view of the page on which they were encoded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
@@ -23,11 +26,11 @@ class Envelope:
     resource: bytes
     scope: bytes
 
-    def request(self, body: bytes) -> bytes:
-        """A whole request of records, which carry their tag and length already."""
+    def request(self, body: Body) -> tuple[bytes, Body]:
+        """A whole request of records, which carry their tag and length already, in two pieces: no copy."""
         inner = wire.tag(2) + wire.varint(len(self.scope) + len(body))
         outer = len(self.resource) + len(inner) + len(self.scope) + len(body)
-        return b"".join((wire.tag(1), wire.varint(outer), self.resource, inner, self.scope, body))
+        return b"".join((wire.tag(1), wire.varint(outer), self.resource, inner, self.scope)), body
 
 
 def envelope(
@@ -46,7 +49,7 @@ class Records:
     """Some records of one scope, one after the other."""
 
     envelope: Envelope
-    body: bytes
+    body: Body
     ends: Sequence[int]
     """Where in `body` each record ends; what halves a refused request."""
 
@@ -91,9 +94,9 @@ def _joined(group: Sequence[Records]) -> Records:
     return Records(group[0].envelope, b"".join([part.body for part in group]), tuple(ends))
 
 
-def request(parts: Iterable[Records]) -> bytes:
-    """One request of all the records."""
-    return b"".join([part.envelope.request(part.body) for part in parts])
+def request(parts: Iterable[Records]) -> list[Body]:
+    """One request of all the records, in pieces to be sent one after the other."""
+    return [piece for part in parts for piece in part.envelope.request(part.body)]
 
 
 Parts = list[Records]

@@ -9,14 +9,14 @@ import numpy as np
 
 from modelspan import semconv
 from modelspan.delivery.otlp import layout, wire
-from modelspan.delivery.otlp.records import Records
+from modelspan.delivery.otlp.matrix import assemble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from modelspan.delivery.otlp.records import Envelope
+    from modelspan.delivery.otlp.records import Envelope, Records
 
 INTERNAL: Final = 1
 HAS_IS_REMOTE: Final = 0x100
@@ -50,7 +50,7 @@ def prediction_id(field: int, trace_ids: layout.Bytes, span_ids: layout.Bytes) -
     return [head, layout.hexadecimal(trace_ids), b"-", layout.hexadecimal(span_ids)]
 
 
-def encode(around: Envelope, spans: SpanColumns) -> Records:
+def encode(around: Envelope, spans: SpanColumns) -> list[Records]:
     """All spans of one batch."""
     parts: list[layout.Part] = [wire.tag(1) + b"\x10", layout.Column(spans.trace_ids)]
     parts += [wire.tag(2) + b"\x08", layout.Column(spans.span_ids)]
@@ -61,8 +61,7 @@ def encode(around: Envelope, spans: SpanColumns) -> Records:
     parts += [wire.attributes(_ATTRIBUTES, spans.attributes)]
     parts += prediction_id(_ATTRIBUTES, spans.trace_ids, spans.span_ids)
     parts += [wire.block(15, b""), *_flags(spans)]
-    body, ends = layout.assemble(2, len(spans.trace_ids), parts)
-    return Records(around, body, ends)
+    return assemble(around, 2, len(spans.trace_ids), parts)
 
 
 def _flags(spans: SpanColumns) -> list[layout.Part]:
