@@ -168,15 +168,18 @@ class Providers:
         if not self._is_native(signal):
             return exporters.exporter_factory(signal, self._config)
         endpoint = resolve(signal, self._config)
-        return partial(_poster, signal, endpoint)
+        return partial(_poster, signal, endpoint, spooled=bool(self._config.spool))
 
 
-def _poster(signal: str, endpoint: Endpoint) -> Any:
-    """What sends requests; made by the thread that does, so that importing modelspan loads no HTTP client."""
+def _poster(signal: str, endpoint: Endpoint, *, spooled: bool) -> Any:
+    """What sends requests; made by the thread that does, so that importing modelspan loads no HTTP client.
+
+    With a spool spans and logs need not wait at the end for an endpoint that refuses; nor shall metrics.
+    """
     if signal == "metrics":
         from modelspan.delivery.metric_post import MetricPost  # noqa: PLC0415 - see above
 
-        return MetricPost(endpoint)
+        return MetricPost(endpoint, patient=not spooled)
     from modelspan.delivery.http import Post  # noqa: PLC0415 - see above
 
     return Post(endpoint)

@@ -15,6 +15,7 @@ from modelspan.config_rules import (
     check_drift_rule,
     check_endpoint,
     check_names,
+    check_proxy,
     check_redaction,
     check_rollbar,
     check_store,
@@ -50,6 +51,8 @@ class Config:
     """Headers of every OTLP request; never shown."""
     insecure: bool = False
     """Allow credentials over plain http to a host other than this one."""
+    proxy: str = field(default="", repr=False)
+    """`http://[USER:PASSWORD@]HOST:PORT` through which OTLP leaves; empty: none, whatever variables say."""
     sentry_dsn: str = field(default="", repr=False)
     """Where exceptions go besides OTLP; empty: `SENTRY_DSN`, else a client the application has set up."""
     rollbar_token: str = field(default="", repr=False)
@@ -126,6 +129,7 @@ class Config:
         check_types(self)
         check_names(self)
         check_endpoint(self)
+        check_proxy(self)
         check_webhook(self)
         check_thresholds(self)
         check_rollbar(self)
@@ -164,6 +168,7 @@ class Config:
 ENVIRONMENT = {
     "MODELSPAN_ENDPOINT": "endpoint",
     "MODELSPAN_INSECURE": "insecure",
+    "MODELSPAN_PROXY": "proxy",
     "MODELSPAN_SPOOL": "spool",
     "MODELSPAN_SPOOL_BYTES": "spool_bytes",
     "MODELSPAN_METRIC_INTERVAL_SECONDS": "metric_interval_seconds",

@@ -85,6 +85,24 @@ def check_endpoint(config: Config) -> None:
         )
 
 
+def check_proxy(config: Config) -> None:
+    """The proxy is an address, and its password does not cross a network in the clear."""
+    if not config.proxy:
+        return
+    try:
+        url = urlsplit(config.proxy)
+        fine = url.scheme == "http" and url.hostname and url.port and url.path in ("", "/")
+    except ValueError:
+        fine = False
+    if not fine:
+        raise ConfigError("proxy is no http://HOST:PORT address; to an https endpoint it tunnels by CONNECT")
+    if url.username and url.hostname not in LOOPBACK and not config.insecure:
+        raise ConfigError(
+            f"proxy {url.hostname!r} would get its password over plain http; use one that needs none, "
+            "or set insecure=True (MODELSPAN_INSECURE=true) if the network is private"
+        )
+
+
 def check_store(config: Config) -> None:
     """The address of the store is PostgreSQL's."""
     if config.store and not config.store.startswith(("postgresql://", "postgres://")):

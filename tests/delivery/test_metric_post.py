@@ -10,12 +10,16 @@ from modelspan.delivery.metric_post import MetricPost
 from modelspan.delivery.metrics import MetricsOut
 
 
-@pytest.fixture
-def out(endpoint):
+def sending(endpoint, **settings):
     target = resolve("metrics", Config(endpoint=endpoint.url), {})
-    made = MetricsOut(Resource({}), lambda: MetricPost(target), Ledger(), seconds=3600)
+    made = MetricsOut(Resource({}), lambda: MetricPost(target, **settings), Ledger(), seconds=3600)
     made.meter.create_counter("c").add(1)
     return made
+
+
+@pytest.fixture
+def out(endpoint):
+    return sending(endpoint)
 
 
 def test_at_the_end_an_endpoint_that_never_took_metrics_gets_one_attempt(out, endpoint):
@@ -30,3 +34,11 @@ def test_at_the_end_an_endpoint_that_took_metrics_is_tried_again(out, endpoint):
     assert out.flush(30)
     assert out.close(30)
     assert len(endpoint.bodies) == 3
+
+
+def test_at_the_end_with_a_spool_an_endpoint_that_took_metrics_gets_one_attempt(endpoint):
+    out = sending(endpoint, patient=False)
+    assert out.flush(30)
+    endpoint.script = lambda body: 503
+    assert out.close(30) is False
+    assert len(endpoint.bodies) == 2

@@ -156,6 +156,20 @@ def test_ids_of_span_log_and_current_prediction_are_the_same(backend):
     assert set(ids) <= spans
 
 
+def test_calls_that_somebody_keeps_know_their_ids_afterwards_and_let_go_of_their_data(backend):
+    predict = modelspan.monitor(model="m", task="binary")(probability)
+    kept = []
+    for i in range(40):
+        predict(np.full((1, 3), i / 8))
+        if i % 4 == 0:
+            kept.append(modelspan.current_prediction())
+    assert modelspan.flush(10)
+    spans = {f"{s.trace_id.hex()}-{s.span_id.hex()}" for _, _, s in read(backend)["spans"]}
+    assert len(spans) == 40
+    assert len({call.id for call in kept} & spans) == len(kept)
+    assert not any(call.inputs() or call.output or call.atom for call in kept)
+
+
 def test_calls_under_a_users_span_have_it_as_parent(backend):
     predict = modelspan.monitor(model="m")(lambda x: 1.0)
     with trace.get_tracer("app").start_as_current_span("request") as request:

@@ -1,6 +1,8 @@
 """The sender against a real endpoint: what arrives, what is tried again, what is dropped and counted."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -240,3 +242,16 @@ def test_bodies_are_gzipped_when_asked_and_headers_sent(endpoint):
     assert headers["x-token"] == "t k"
     assert names_in(body) == ["a"] * 50
     post.close()
+
+
+def test_d01_judging_an_answer_imports_nothing_so_that_no_fork_meets_an_import(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys\n"
+        "from modelspan.delivery import http, verdict\n"
+        "before = set(sys.modules)\n"
+        "judged = verdict.judge(http.Answer(status=200, body=bytes([10, 2, 8, 3]), protobuf=True))\n"
+        "assert judged.rejected == 3, judged\n"
+        "assert set(sys.modules) == before, set(sys.modules) - before\n"
+    )
+    subprocess.run([sys.executable, str(program)], check=True, timeout=120)

@@ -34,6 +34,8 @@ class Endpoint:
     """File of the authorities to trust; empty: the system's."""
     client_certificate: str = ""
     client_key: str = ""
+    proxy: str = field(default="", repr=False)
+    """Address of the proxy to go through; empty: none."""
 
     @property
     def shown(self) -> str:
@@ -66,6 +68,7 @@ def resolve(signal: str, config: Config, env: Mapping[str, str] = os.environ) ->
         certificate=_variable(signal, "CERTIFICATE", env),
         client_certificate=_variable(signal, "CLIENT_CERTIFICATE", env),
         client_key=_variable(signal, "CLIENT_KEY", env),
+        proxy=config.proxy,
     )
 
 

@@ -23,8 +23,10 @@ PAUSE_SECONDS: Final = 0.5
 class MetricPost(MetricExporter):
     """Posts collections; tries again until the timeout, for the next collection brings newer sums anyway."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, *, patient: bool = True) -> None:
+        """At the end one who is not `patient` waits for no endpoint that takes nothing just then."""
         super().__init__()
+        self._patient = patient
         self._post = Post(endpoint)
         self._stop = threading.Event()
         self._ever_accepted = False
@@ -51,7 +53,7 @@ class MetricPost(MetricExporter):
 
     def end(self) -> None:
         """The process ends: an endpoint that never took anything gets one last attempt, without a pause."""
-        if not self._ever_accepted:
+        if not (self._ever_accepted and self._patient):
             self._stop.set()
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:

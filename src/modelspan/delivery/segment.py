@@ -1,6 +1,7 @@
 """A file of stored records: a header with length and checksum, then the content, one after the other.
 
-Header, little-endian: state (1 byte: W or D), magic (3), length of the content (4), CRC-32 of it (4).
+Header, little-endian: state (4 bytes, all of them others once the record is done, so that damage to one is
+noticed), length of the content (4), CRC-32 of it (4).
 Content: resource, scope, body, and the lengths of the records as 4 bytes each; before each of the four its
 length (4).
 A record that is cut or altered ends the file as far as we read it: what comes after has no reliable start.
@@ -18,11 +19,10 @@ import numpy as np
 
 from modelspan.delivery.otlp.records import Envelope, Records
 
-WAITS: Final = b"W"
-DONE: Final = b"D"
-MAGIC: Final = b"ms1"
+WAITS: Final = b"Wms1"
+DONE: Final = b"done"
 MAX_CONTENT: Final = 64 * 1024 * 1024
-_HEADER: Final = struct.Struct("<1s3sII")
+_HEADER: Final = struct.Struct("<4sII")
 _LENGTH: Final = struct.Struct("<I")
 
 
@@ -43,7 +43,7 @@ def pack(records: Records) -> bytes:
     sizes = np.diff(np.asarray(records.ends, np.int64), prepend=0).astype("<u4").tobytes()
     fields = (records.envelope.resource, records.envelope.scope, records.body, sizes)
     content = b"".join(part for value in fields for part in (_LENGTH.pack(len(value)), value))
-    return _HEADER.pack(WAITS, MAGIC, len(content), zlib.crc32(content)) + content
+    return _HEADER.pack(WAITS, len(content), zlib.crc32(content)) + content
 
 
 def unpack(content: bytes) -> Records:
@@ -75,8 +75,8 @@ def read(descriptor: int) -> tuple[list[Stored], bool]:
     while header := os.pread(descriptor, _HEADER.size, offset):
         if len(header) < _HEADER.size:
             return found, True
-        state, magic, length, checksum = _HEADER.unpack(header)
-        if magic != MAGIC or state not in (WAITS, DONE) or length > MAX_CONTENT:
+        state, length, checksum = _HEADER.unpack(header)
+        if state not in (WAITS, DONE) or length > MAX_CONTENT:
             return found, True
         content = os.pread(descriptor, length, offset + _HEADER.size)
         if len(content) < length or zlib.crc32(content) != checksum or not _fits(content):

@@ -2,7 +2,7 @@
 
 A spool is a folder of segments. A segment belongs to one process, which holds a lock on it (`flock`); when
 the process is gone, the next one that starts takes the segment over and sends it first. Segments are only
-ever appended to, but for the state byte of a record: from W (waits) to D (done) when it is settled.
+ever appended to, but for the state of a record: from waiting to done when it is settled.
 """
 
 from __future__ import annotations

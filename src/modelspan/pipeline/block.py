@@ -8,6 +8,7 @@ shape make a `Block`; sinks that know columns take it whole, for the others it g
 from __future__ import annotations
 
 import secrets
+import sys
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from modelspan.guard import fault
 from modelspan.pipeline.assemble import assemble
+from modelspan.pipeline.call import Call
 from modelspan.pipeline.current import wall
 from modelspan.pipeline.outputs import Output, interpret
 from modelspan.pipeline.rows import Columns, to_columns
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
     from modelspan.delivery.sampling import SamplingRule
     from modelspan.pipeline.budget import Budget
-    from modelspan.pipeline.call import Call
     from modelspan.prediction import Model, Prediction
 
 MIN_CALLS: Final = 8
@@ -42,13 +43,9 @@ class Block:
         self.target = calls[0].target
         self.model: Model = self.target.model
         self._limit = limit
-        drawn = secrets.token_bytes(24 * len(calls))
-        fresh = [drawn[i : i + 24] for i in range(0, len(drawn), 24)]
-        if calls[0].parent is None:  # as `take_ids`, without the call
-            ids = [call.__dict__.setdefault("raw_ids", own) for call, own in zip(calls, fresh, strict=True)]
-        else:
-            ids = [call.take_ids(own) for call, own in zip(calls, fresh, strict=True)]
-        table = np.frombuffer(b"".join(ids), np.uint8).reshape(-1, 24)
+        self.told: list[Call] = []
+        """Calls that became events, which others may keep."""
+        table = np.frombuffer(b"".join(self._ids), np.uint8).reshape(-1, 24)
         self.trace_ids, self.span_ids = table[:, :16], table[:, 16:]
         self.started_ns: NDArray[np.int64] = (np.array([call.clock for call in calls]) * 1e9).astype(
             np.int64
@@ -60,6 +57,17 @@ class Block:
 
     def __len__(self) -> int:
         return len(self.calls)
+
+    @cached_property
+    def _ids(self) -> list[bytes]:
+        """Ids of each call: those that it has, or new ones, which it need not know; see `held`."""
+        drawn = secrets.token_bytes(24 * len(self.calls))
+        fresh = [drawn[i : i + 24] for i in range(0, len(drawn), 24)]
+        parents = self.parents
+        if parents is not None:
+            traces = [parent.trace_id.to_bytes(16, "big") for parent in parents]
+            fresh = [trace + own[16:] for trace, own in zip(traces, fresh, strict=True)]
+        return [call.raw_ids or own for call, own in zip(self.calls, fresh, strict=True)]
 
     @cached_property
     def parents(self) -> list[Any] | None:
@@ -76,7 +84,7 @@ class Block:
     @cached_property
     def _decided(self) -> list[tuple[int, bool]]:
         """Positions of the calls whose span user code has asked for, and the sampler's decision."""
-        given = [call.__dict__.get("sampling") for call in self.calls]
+        given = [call.sampling for call in self.calls]
         return [(index, each.decision.is_sampled()) for index, each in enumerate(given) if each is not None]
 
     @cached_property
@@ -106,6 +114,9 @@ class Block:
         """The last calls as events."""
         kept = self.kept[-count:].tolist()
         calls = self.calls[-count:]
+        for call, ids in zip(calls, self._ids[-count:], strict=True):
+            call.raw_ids = ids
+        self.told += calls
         return [assemble(call, self._limit, kept=keep) for call, keep in zip(calls, kept, strict=True)]
 
 
@@ -130,6 +141,23 @@ def into_blocks(calls: Sequence[Call], limit: int, budget: Budget) -> tuple[list
         else:
             blocks.append(Block(group, limit, budget.keep(len(group))))
     return blocks, single
+
+
+def _references(items: Sequence[Any]) -> list[int]:
+    return [sys.getrefcount(item) for item in items]
+
+
+_ALONE: Final = _references([object()])[0]
+"""References to an item of one list, as `_references` counts them."""
+
+
+def held(items: Sequence[Any]) -> list[Call]:
+    """The calls in a list that somebody besides the list refers to, so that their ids may be asked for.
+
+    All others are nobody's but the worker's: no id need be kept in them, and no data taken from them after.
+    """
+    counted = zip(items, _references(items), strict=True)
+    return [item for item, count in counted if count > _ALONE and type(item) is Call]
 
 
 def _columns(calls: Sequence[Call], names: Sequence[str], limit: int) -> Columns:

@@ -63,6 +63,9 @@ class Call(Span):
     """Whether user code added anything to the span or the event."""
     parent: SpanContext | None = None
     """The caller's span, once `shape` has looked for it."""
+    raw_ids: bytes | None = None
+    sampling: Sampling = None
+    """Trace id and span id, 16 and 8 bytes, and the sampler's decision, once somebody has asked for them."""
 
     row: bytes | None = None
     """Inputs that are one row of float64, copied; `inputs` makes a snapshot of them on the worker."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from modelspan.guard import fault, guard
 from modelspan.pipeline.assemble import assemble
-from modelspan.pipeline.block import into_blocks
+from modelspan.pipeline.block import held, into_blocks
 from modelspan.pipeline.call import Call
 from modelspan.pipeline.current import wall
 
@@ -116,11 +116,15 @@ class Worker:
             waiting -= len(items)
             markers = [item for item in items if type(item) is threading.Event]
             with self.busy:
-                self._process(items)
+                self._process(items, held(items))
+            del items  # user data is not kept until the next drain
             for marker in markers:
                 marker.set()
 
-    def _process(self, items: list[Any]) -> None:
+    def _process(self, items: list[Any], known: Sequence[Call]) -> None:
+        for call in known:
+            with guard("sampling a call"):  # a sampler may be the user's
+                call.get_span_context()  # drawn before anything is told of it
         wall.read()
         calls = [item for item in items if type(item) is Call]
         for item in items if len(calls) < len(items) else ():
@@ -138,7 +142,7 @@ class Worker:
                 _run(sink, predictions, blocks)
             time.sleep(BREATH_SECONDS)
         self._ledger.deliver("predictions", len(calls))
-        for call in calls:
+        for call in (*known, *single, *(call for block in blocks for call in block.told)):
             call.forget()
 
 
