@@ -5,13 +5,16 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk.trace import TracerProvider
 
-from modelspan.delivery import attempts
+from modelspan.delivery import attempts, transfer
 from modelspan.delivery import sender as sender_module
+from modelspan.delivery.http import Answer, Post
+from modelspan.delivery.shelf import Shelf
 
 from .conftest import Endpoint, names_in, span
 
@@ -150,6 +153,69 @@ def test_c04_a_black_hole_holds_neither_flush_nor_close_past_their_time(sending)
         assert out.balanced
 
 
+def test_c04_an_attempt_over_a_kept_connection_that_began_before_the_end_is_counted_too(sending, endpoint):
+    out = sending()
+    out.add("a")
+    assert out.flush()
+    asked, over = threading.Event(), threading.Event()
+    endpoint.script = lambda _: (asked.set(), over.wait(20), 200)[-1]
+    out.add("b")
+    assert out.flush(0) is False
+    assert asked.wait(20)
+    assert out.close(1.0) is False
+    assert (out.dropped, out.balanced) == ({"exit_timeout": 1}, True)
+    over.set()
+
+
+@pytest.mark.parametrize("spool", [False, True])
+def test_c04_what_a_thread_hangs_in_at_the_end_is_counted_once_and_stored_where_there_is_a_spool(
+    sending, endpoint, monkeypatch, tmp_path, spool
+):
+    asked, over = threading.Event(), threading.Event()
+
+    def hangs(*_):  # as looking up a host name may, which nothing breaks off
+        asked.set()
+        over.wait(20)
+        return Answer(status=200)
+
+    monkeypatch.setattr(Post, "send", hangs)
+    shelf = {"make_shelf": partial(Shelf, tmp_path / "spool", "spans", 2**20)} if spool else {}
+    out = sending(**shelf)
+    out.add("a")
+    assert out.flush(0) is False
+    assert asked.wait(20)
+    assert out.close(0.5) is False
+    over.set()
+    out.sender._thread.join(20)
+    assert (out.ledger.delivered["spans"], out.ledger.stored["spans"]) == (0, int(spool))
+    assert out.dropped == ({} if spool else {"exit_timeout": 1})
+
+
+def test_c04_what_is_on_disk_stays_there_once_when_a_thread_hangs_in_sending_it(
+    sending, endpoint, monkeypatch, tmp_path
+):
+    make_shelf = partial(Shelf, tmp_path / "spool", "spans", 2**20)
+    endpoint.script = lambda _: 503
+    first = sending(make_shelf=make_shelf)
+    first.add("a")
+    assert first.flush() is False
+    first.close()
+    asked, over = threading.Event(), threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(Post, "send", lambda *_: (asked.set(), over.wait(20), Answer(status=200))[-1])
+        second = sending(make_shelf=make_shelf)
+        second.add("b")
+        assert asked.wait(20)
+        assert second.close(0.5) is False
+        over.set()
+        second.sender._thread.join(20)
+    endpoint.script = None
+    third = sending(make_shelf=make_shelf)
+    third.add("c")
+    assert third.flush()
+    assert sorted(endpoint.names) == ["a", "b", "c"]
+
+
 def test_c03_an_endpoint_that_never_listened_gets_one_last_attempt_and_a_short_close(sending):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -220,7 +286,7 @@ def test_d13_a_sending_thread_that_something_kills_goes_on_with_the_next_record(
         monkeypatch.setattr(sender_module, "fault", said.append)
         raise SystemExit
 
-    monkeypatch.setattr(sender_module, "request", exits)
+    monkeypatch.setattr(transfer, "request", exits)
     out.add("lost")
     assert out.flush() is False
     out.add("kept")

@@ -120,6 +120,7 @@ class Post:
             self._headers |= self._to_proxy
         self._context = _tls(endpoint) if self._secure else None
         self._connection: http.client.HTTPConnection | None = None
+        self._aborted = False
 
     def send(self, pieces: Pieces, seconds: float) -> Answer:
         """Post a body in pieces and wait for the answer, `seconds` at most; never raises for the far end."""
@@ -135,7 +136,7 @@ class Post:
                 return self._exchange(pieces, headers, deadline)
             except _STALE:
                 self.close()
-                if not kept:  # a server may close an idle connection just when it is used again
+                if not kept or self._aborted:  # a server may close an idle connection just when it is used
                     raise
                 return self._exchange(pieces, headers, deadline)
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -149,7 +150,8 @@ class Post:
             connection.close()
 
     def abort(self) -> None:
-        """Break off what is being sent or waited for, from another thread."""
+        """Break off what is being sent or waited for, from another thread; nothing is tried again."""
+        self._aborted = True
         wrapped = getattr(self._connection, "sock", None)
         try:
             (wrapped.sock if isinstance(wrapped, _Socket) else wrapped).shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]  # AttributeError below

@@ -15,9 +15,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from modelspan.delivery.attempts import AGE_SECONDS, Attempts
+from modelspan.delivery.attempts import Attempts
 from modelspan.delivery.backlog import REQUEST_BYTES, Backlog
-from modelspan.delivery.otlp.records import Parts, Records, count_of, merged, request, split
+from modelspan.delivery.otlp.records import Parts, Records, count_of, merged
+from modelspan.delivery.transfer import TakenAwayError, Transfer
 from modelspan.guard import fault
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ class Sender:
         self._ledger = ledger
         self._backlog = Backlog(self._capacity)
         self._attempts = Attempts(self.signal, self._make_post)
+        self._transfer = Transfer(self.signal, ledger, self._attempts)
         self._wake = threading.Event()
         self._starting = threading.Lock()
-        self._failures = 0
         self._thread: threading.Thread | None = None
         if self._shelf is not None:
             self._shelf.close()
@@ -81,7 +82,7 @@ class Sender:
         self._make_post, self._make_shelf = make_post, make_shelf
         if self._closing or self._thread is None:
             self.reset(ledger)
-        self._ledger = ledger
+        self._ledger = self._transfer.ledger = ledger
 
     @property
     def imports(self) -> threading.Lock:
@@ -108,7 +109,7 @@ class Sender:
         self._ledger.emit(self.signal, count)
         closed = self._closing
         if closed or not self._backlog.put(item):
-            self._lose("shutdown" if closed else "queue_full", count)
+            self._transfer.lose("shutdown" if closed else "queue_full", count)
             return
         if self._thread is None:
             self._start()
@@ -119,10 +120,10 @@ class Sender:
         """Send what waits now; True only if the endpoint accepted all of it before `deadline` (monotonic)."""
         if self._thread is None:
             return True
-        failures, settled = self._failures, self._backlog.mark()
+        failures, settled = self._transfer.failures, self._backlog.mark()
         self._attempts.hurry.set()
         self._wake.set()
-        return settled.wait(max(0.0, deadline - time.monotonic())) and self._failures == failures
+        return settled.wait(max(0.0, deadline - time.monotonic())) and self._transfer.failures == failures
 
     def close(self, deadline: float) -> bool:
         """Send what waits until `deadline`, then store or drop, and count, the rest."""
@@ -131,9 +132,9 @@ class Sender:
         self._attempts.abort()
         self._wake.set()
         if self._thread is not None:
-            self._thread.join(GRACE_SECONDS)  # it counts what it was sending
-        left = self._backlog.take(EVERYTHING)
-        self._put_aside([[*left.records, *self._encoded(left.raw)]], "exit_timeout")
+            self._thread.join(GRACE_SECONDS)  # it counts what it was sending, if it can
+        hanging, left = self._transfer.take_away(), self._backlog.take(EVERYTHING)
+        self._put_aside([*hanging, [*left.records, *self._encoded(left.raw)]], "exit_timeout")
         if self._shelf is not None:
             self._shelf.close()
         return clean
@@ -157,6 +158,8 @@ class Sender:
                 self._wake.wait(self._delay)
                 self._wake.clear()
                 self._send_waiting(backlog)
+            except TakenAwayError:
+                break
             except BaseException:
                 fault(f"sending {self.signal}")
         self._attempts.close()
@@ -167,7 +170,7 @@ class Sender:
             taken = backlog.take()
             try:
                 parts = merged([*taken.records, *self._encoded(taken.raw)])
-                left = [parts] if down else self._deliver(parts)
+                left = [parts] if down else self._transfer.deliver(parts, patient=self._shelf is None)
                 down = down or bool(left)
                 self._put_aside(left, "exit_timeout" if self._closing else "expired")
             finally:
@@ -178,7 +181,7 @@ class Sender:
         while (records := shelf.oldest()) is not None:
             if not self._attempts.due:
                 return False
-            left = self._deliver([records])
+            left = self._transfer.deliver([records], patient=False, on_disk=True)
             if left and sum(map(count_of, left)) == len(records):
                 return False
             self._put_aside(left, "expired")
@@ -188,7 +191,7 @@ class Sender:
     def _put_aside(self, groups: Sequence[Parts], reason: str) -> None:
         """Store what the endpoint does not take now, or drop it."""
         for records in (part for group in groups for part in group):
-            self._failures += 1
+            self._transfer.failures += 1
             if self._shelf is None:
                 self._ledger.drop(self.signal, reason, len(records))
             elif not self._shelf.put(records):
@@ -205,44 +208,5 @@ class Sender:
         except Exception:
             fault(f"encoding {self.signal}")
             parts, bad = [], len(raw)
-        self._lose("encoding", bad)
+        self._transfer.lose("encoding", bad)
         return parts
-
-    def _deliver(self, parts: Parts) -> list[Parts]:
-        """Send until each record is accepted or dropped; what must be put aside instead is returned."""
-        pending = [parts] if parts else []
-        try:
-            while pending:
-                verdict = self._sent(pending[-1])
-                if verdict is None:
-                    return pending
-                group = pending.pop()
-                if not verdict and count_of(group) > 1:
-                    pending.extend(reversed(split(group)))
-                elif not verdict:
-                    self._lose("rejected", 1)
-        except BaseException:
-            self._lose("fault", sum(map(count_of, pending)))
-            raise
-        return []
-
-    def _sent(self, group: Parts) -> bool | None:
-        """Send one request; False when it is refused for what is in it, None when it cannot be sent."""
-        pieces, count = request(group), count_of(group)
-        until = time.monotonic() + AGE_SECONDS
-        while True:
-            verdict = self._attempts.once(pieces)
-            if verdict.accepted:
-                rejected = min(count, verdict.rejected)
-                self._ledger.deliver(self.signal, count - rejected)
-                self._lose("partial", rejected)
-                return True
-            if verdict.refused:
-                return False
-            if self._shelf is not None or not self._attempts.wait() or time.monotonic() > until:
-                return None
-
-    def _lose(self, reason: str, count: int) -> None:
-        if count:
-            self._failures += 1
-            self._ledger.drop(self.signal, reason, count)
