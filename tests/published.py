@@ -18,14 +18,21 @@ CHUNK = 5_000
 
 
 def car_loan(part):
-    """NannyML's synthetic car loan data: `reference`, `analysis` or `analysis_target`, 50,000 rows.
+    """NannyML's synthetic car loan data: `reference`, `analysis` or `analysis_target`, 50,000 rows."""
+    return _nannyml(f"synthetic_car_loan_{part}")
 
-    `./test` installs that package for its files only; importing it would send usage statistics.
-    """
+
+def car_price(part):
+    """NannyML's synthetic car price data: `reference`, `analysis` or `analysis_targets`, 60,000 rows."""
+    return _nannyml(f"regression_synthetic_{part}")
+
+
+def _nannyml(name):
+    """A file of that package, which `./test` installs for its files only; importing it would send usage."""
     found = importlib.util.find_spec("nannyml")
     assert found is not None, "nannyml is missing; pip install --no-deps nannyml==0.13.1, as ./test does"
     folder = Path(next(iter(found.submodule_search_locations))) / "datasets" / "data"
-    return pd.read_csv(folder / f"synthetic_car_loan_{part}.csv")
+    return pd.read_csv(folder / f"{name}.csv")
 
 
 def chunks(frame):

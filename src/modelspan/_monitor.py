@@ -30,6 +30,7 @@ def monitor(
     drift_window: int = 1000,
     detectors: Any = None,
     key: Callable[[Any], Any] | None = None,
+    loss_model: Any = None,
     segments: Any = (),
 ) -> Callable[[F], F]:
     """Observe a predict function: span, log, metrics, drift and errors under one trace id.
@@ -56,6 +57,8 @@ def monitor(
             are taken as they are.
         key: From the features of one row, by name, to the key under which its truth will be known; runs on
             the worker, and only its keyed hash is stored.
+        loss_model: Of a regression: what `LossModel.fit` of `modelspan.performance.loss` gave, to estimate
+            errors before outcomes come; the worker asks it about each row.
         segments: Features whose values the outcome store keeps, to look at performance by them.
 
     Raises:

@@ -193,7 +193,7 @@ class Runtime:
             self._detectors,
         ]
         if self.recorder is not None:
-            sinks.append(KeySink(self.recorder, self.ledger))
+            sinks.append(KeySink(self.recorder, self.ledger, self.config.cpu_budget))
         if self._follower is not None:
             sinks.append(self._follower.sink)
         return [*sinks, *self._errors]

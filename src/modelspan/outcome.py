@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class ExpectedLoss(NamedTuple):
+    """What a loss model expected of a regression's row when it was predicted."""
+
+    absolute: float
+    squared: float
+    beyond: bool = False
+    """Whether the loss model has never seen such a row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +46,8 @@ class JoinedRow:
     """Probability of the second class of two, or of the chosen one of many; finite."""
     probabilities: Mapping[str, float] | None = None
     """Probability by class, for models of more than two."""
+    expected_loss: ExpectedLoss | None = None
+    """With `monitor(loss_model=…)`."""
     segments: Mapping[str, str] = field(default_factory=dict)
     """Values of the features that `monitor(segments=…)` names."""
     outcome_label: str | None = None

@@ -10,6 +10,7 @@ from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
 from modelspan import semconv
 from modelspan.viewer.page import render
+from modelspan.viewer.views import performance
 from modelspan.viewer.views.route import Route, href
 
 MODEL = "credit-risk"
@@ -88,3 +89,15 @@ def test_states_are_those_of_the_model_and_those_of_none(told):
         {"state": "rejected", "reason": "nan", "of_model": False, "predictions": 0, "outcomes": 2},
     ]
     assert [each["predictions"] for each in told[1].performance("another")["feedback"]] == [0]
+
+
+def test_the_estimate_of_a_regression_says_what_it_comes_from_and_why_not_to_trust_it():
+    window = {
+        "start": 0.0, "end": 60.0, "coverage": 0.0, "realised": {}, "doubts": ["7 % of the rows lie beyond"],
+        "estimated": {"mae": {"value": 1.0}, "rmse": {"value": 1.3, "lower": 1.2, "upper": 1.4}},
+    }  # fmt: skip
+    said = json.dumps([each.to_plotly_json() for each in performance._estimated({"estimates": [window]})],
+                      default=_plain)  # fmt: skip
+    assert "estimated from a loss model" in said
+    assert "RMSE" in said
+    assert "7 % of the rows lie beyond" in said

@@ -144,7 +144,7 @@ def test_a_good_reference_gives_no_doubts_and_a_concept_drift_contradicts_the_es
         score, truth = draw(random, 1000, flip)
         rows = [joined(s, str(int(s >= 0.5)), t) for s, t in zip(score, truth, strict=True)]
         evidence = estimator.judge(rows[:500]) + estimator.judge(rows[500:])
-        assert evidence.scores == 1000
+        assert evidence.rows == 1000
         assert bool(evidence.doubts()) is doubtful
 
 

@@ -97,7 +97,7 @@ class Estimator:
                              for r, c in zip(known, chances, strict=True)])  # fmt: skip
         happened = np.array([float(true_label(row) == row.label) for row in known])
         return Evidence(
-            scores=scores.size,
+            rows=scores.size,
             outside=int(((scores < low) | (scores > high)).sum()),
             surprise=float((happened - expected).sum()),
             variance=float((expected * (1 - expected)).sum()),

@@ -11,10 +11,10 @@ from modelspan.performance.evidence import Evidence
 from modelspan.performance.sums import Options, Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from modelspan.outcome import JoinedRow
-    from modelspan.performance.estimate import Estimator
+    from modelspan.performance.estimators import Expecting
     from modelspan.performance.measure import Measure
 
 
@@ -28,7 +28,7 @@ class Window:
     evidence: Evidence = field(default_factory=Evidence)
 
     @classmethod
-    def of(cls, rows: Sequence[JoinedRow], options: Options, estimator: Estimator | None) -> Window:
+    def of(cls, rows: Sequence[JoinedRow], options: Options, estimator: Expecting | None) -> Window:
         """The sums of these rows."""
         sums = Sums.of(rows, options)
         if estimator is None:
@@ -74,5 +74,11 @@ class Window:
         return cls(
             sums=from_json(parts["sums"]),
             expected=from_json(expected) if expected else Sums(),
-            evidence=Evidence(**parts["evidence"]),
+            evidence=_evidence(parts["evidence"]),
         )
+
+
+def _evidence(stored: Mapping[str, float]) -> Evidence:
+    """An older modelspan has called the rows scores."""
+    renamed = {"rows" if name == "scores" else name: value for name, value in stored.items()}
+    return Evidence(**renamed)  # type: ignore[arg-type]  # numbers of ours

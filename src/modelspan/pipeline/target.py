@@ -39,6 +39,8 @@ class Target:
     """Streaming detectors by signal; the worker feeds them."""
     key: Any = None
     """The user's function from the features of a row to its business key."""
+    loss_model: Any = None
+    """A `LossModel`, which the worker asks about each row."""
     segments: tuple[str, ...] = ()
     """Features whose values are stored beside the prediction, to look at performance by them."""
 
@@ -59,6 +61,7 @@ def resolve_target(
     drift_window: Any,
     detectors: Any,
     key: Any = None,
+    loss_model: Any = None,
     segments: Any = (),
 ) -> Target:
     """Check the settings of `monitor` for `function`.
@@ -97,6 +100,7 @@ def resolve_target(
         drift_window=drift_window,
         detectors=_detectors(detectors),
         key=_key(key),
+        loss_model=_loss_model(loss_model, task),
         segments=_texts("segments", segments),
     )
 
@@ -106,6 +110,21 @@ def _key(value: Any) -> Any:
         raise ConfigError(
             f"key={value!r:.60} is no function; pass one of a row's features, key=lambda row: row['loan_id']"
         )
+    return value
+
+
+def _loss_model(value: Any, task: str) -> Any:
+    if value is None:
+        return None
+    from modelspan.performance.loss import LossModel  # noqa: PLC0415 - few want it
+
+    if not isinstance(value, LossModel):
+        raise ConfigError(
+            f"loss_model is a {type(value).__name__}; pass what LossModel.fit(…) of "
+            "modelspan.performance.loss gave"
+        )
+    if task in ("binary", "multiclass"):
+        raise ConfigError(f"loss_model is for regression, and task={task!r}; leave it out")
     return value
 
 

@@ -43,7 +43,7 @@ PERFORMANCE_ATTRIBUTES: Final[dict[str, str]] = {
     PERFORMANCE_OUTCOMES: "Those of them whose outcome is known.",
     PERFORMANCE_COVERAGE: "Share of the predictions whose outcome is known.",
     PERFORMANCE_SCORE_PREFIX + "*": "The measure by that name, with `.lower` and `.upper` of its interval.",
-    PERFORMANCE_ESTIMATE_PREFIX + "*": "The same, estimated from scores before outcomes are known.",
+    PERFORMANCE_ESTIMATE_PREFIX + "*": "The same, estimated before outcomes are known.",
     PERFORMANCE_DOUBTS: "Why the estimate can't be trusted; empty if nothing speaks against it.",
     SEGMENT_NAME: "Name of a segment that `monitor(segments=…)` names.",
     SEGMENT_VALUE: "Its value.",
@@ -76,7 +76,8 @@ PERFORMANCE_SCORE: Final = _gauge(
 PERFORMANCE_LOWER: Final = _gauge("ml.performance.score.lower", "Lower end of its 95 % interval.")
 PERFORMANCE_UPPER: Final = _gauge("ml.performance.score.upper", "Upper end of its 95 % interval.")
 ESTIMATE: Final = _gauge(
-    "ml.performance.estimate", "The measure as calibrated scores expect it; an estimate, not a measurement."
+    "ml.performance.estimate",
+    "The measure that scores or a loss model promise; an estimate, not a measurement.",
 )
 ESTIMATE_LOWER: Final = _gauge("ml.performance.estimate.lower", "Lower end of its 95 % interval.")
 ESTIMATE_UPPER: Final = _gauge("ml.performance.estimate.upper", "Upper end of its 95 % interval.")
@@ -108,6 +109,14 @@ EXPECTED_PAIRS: Final = Metric(
     "ml.performance.expected", "counter", "{outcome}", "Expected outcomes by true and predicted class.",
     (*MODEL, OUTCOME_LABEL, PREDICTION_LABEL, OUTCOME_CORRECT),
 )  # fmt: skip
+EXPECTED_LOSS: Final = Metric(
+    "ml.performance.expected.loss", "counter", "{loss}", "Sum of the losses that a loss model expects.",
+    (*MODEL, PERFORMANCE_METRIC),
+)  # fmt: skip
+EXPECTED_WEIGHT: Final = Metric(
+    "ml.performance.expected.loss.weight", "counter", "{prediction}", "Rows in that sum: its divisor.",
+    (*MODEL, PERFORMANCE_METRIC),
+)  # fmt: skip
 THRESHOLD_CROSSED: Final = _gauge(
     "ml.threshold.crossed", "1 while a value lies beyond its threshold, else 0.",
     (*MODEL, SEGMENT_NAME, SEGMENT_VALUE, THRESHOLD_NAME, PERFORMANCE_METRIC, KPI_NAME), "{state}",
@@ -123,7 +132,8 @@ KPI_ERRORS: Final = Metric(
 PERFORMANCE_METRICS: Final = (
     PERFORMANCE_SCORE, PERFORMANCE_LOWER, PERFORMANCE_UPPER, ESTIMATE, ESTIMATE_LOWER, ESTIMATE_UPPER,
     ESTIMATE_DOUBTS, PERFORMANCE_SHARE, PERFORMANCE_LAG, PERFORMANCE_ROWS, PERFORMANCE_PAIRS,
-    PERFORMANCE_LOSS, PERFORMANCE_WEIGHT, EXPECTED_PAIRS, THRESHOLD_CROSSED, KPI_VALUE, KPI_ERRORS,
+    PERFORMANCE_LOSS, PERFORMANCE_WEIGHT, EXPECTED_PAIRS, EXPECTED_LOSS, EXPECTED_WEIGHT,
+    THRESHOLD_CROSSED, KPI_VALUE, KPI_ERRORS,
 )  # fmt: skip
 
 PERFORMANCE_EVENT: Final = Event(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelspan.pipeline.rows import rows_of
 from modelspan.pipeline.text import clean_text, clean_value
+from modelspan.sinks.losses import Losses
 from modelspan.store.keys import key_text
 from modelspan.store.rows import Awaiting, ModelFacts
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from modelspan.delivery.accounting import Ledger
+    from modelspan.outcome import ExpectedLoss
     from modelspan.prediction import Model, Prediction
     from modelspan.store.recorder import Recorder
 
@@ -30,21 +32,23 @@ QUIET_SECONDS = 60.0
 class KeySink:
     """Hands the rows of successful calls to the recorder; a call that raised has no answer to be right."""
 
-    def __init__(self, recorder: Recorder, ledger: Ledger) -> None:
+    def __init__(self, recorder: Recorder, ledger: Ledger, cores: float = 0.5) -> None:
         self._recorder = recorder
         self._ledger = ledger
+        self._losses = Losses(ledger, cores)
         self._quiet_until = 0.0
 
     def __call__(self, predictions: Sequence[Prediction]) -> None:
         """Rows of each call."""
         rows: list[Awaiting] = []
+        expected = self._losses.of(predictions)
         for prediction in predictions:
             if prediction.failure is None:
-                rows.extend(self._rows(prediction))
+                rows.extend(self._rows(prediction, expected.get(id(prediction), ())))
         if rows:
             self._recorder.await_truth(rows)
 
-    def _rows(self, prediction: Prediction) -> list[Awaiting]:
+    def _rows(self, prediction: Prediction, expected: Sequence[ExpectedLoss]) -> list[Awaiting]:
         columns = prediction.labels, prediction.values, prediction.scores
         count = max(map(len, columns)) or 1
         if prediction.rows > 1:
@@ -54,7 +58,7 @@ class KeySink:
                 return []
         pid = prediction.trace_id.to_bytes(16, "big") + prediction.span_id.to_bytes(8, "big")
         facts = _facts(prediction.model, prediction.target.classes)
-        keys, extras = self._keys(prediction, count), _extras(prediction, count)
+        keys, extras = self._keys(prediction, count), _extras(prediction, count, expected)
         return [
             Awaiting(
                 pid, row * prediction.row_step, facts, prediction.started_ns, _nth(columns[0], row),
@@ -97,9 +101,11 @@ def _nth(column: Sequence[Any], row: int) -> Any:
     return float(cell) if cell is not None and math.isfinite(cell) else None
 
 
-def _extras(prediction: Prediction, count: int) -> list[str | None]:
-    """Probabilities and segments of the rows as JSON; None for a row without."""
+def _extras(prediction: Prediction, count: int, expected: Sequence[ExpectedLoss]) -> list[str | None]:
+    """Probabilities, expected losses and segments of the rows as JSON; None for a row without."""
     found: list[dict[str, Any]] = [{} for _ in range(count)]
+    for row, loss in zip(found, expected, strict=False):
+        row["loss"] = [float(f"{loss.absolute:.6g}"), float(f"{loss.squared:.6g}"), int(loss.beyond)]
     for row, numbers in zip(found, prediction.probabilities, strict=False):
         if all(map(math.isfinite, numbers)):
             row["probabilities"] = dict(zip(prediction.classes, numbers, strict=True))

@@ -70,7 +70,8 @@ class PerformanceSink:
         self._learn(block.target)
 
     def _learn(self, target: Any) -> None:
-        estimator = getattr(target.reference, "estimator", None)
+        source = target.loss_model or target.reference
+        estimator = getattr(source, "estimator", None)
         if estimator is not None:
             model = target.model
             self._book.offer(Subject(model.name, model.version, model.variant), estimator)

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from modelspan.performance.estimate import Estimator
+from modelspan.performance.estimators import from_document
 from modelspan.performance.sums import Options, positive_class
 from modelspan.performance.window import Window
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from modelspan.outcome import Change, JoinedRow
+    from modelspan.performance.estimators import Expecting
     from modelspan.store.reading import ChangeReader
 
 READER: Final = "performance"
@@ -88,9 +89,9 @@ class Book:
         """How often all windows were read again, because another process had changed them."""
         self.windows: dict[Place, Window] = {}
         self.options: dict[Subject, Options] = {}
-        self._estimators: dict[Subject, Estimator] = {}
+        self._estimators: dict[Subject, Expecting] = {}
 
-    def offer(self, subject: Subject, estimator: Estimator) -> None:
+    def offer(self, subject: Subject, estimator: Expecting) -> None:
         """Make an estimator known to every process that keeps this book."""
         if self._estimators.get(subject) != estimator:
             self._estimators[subject] = estimator
@@ -152,7 +153,7 @@ class Book:
             found = json.loads(text)
             self.options[Subject(*json.loads(name))] = self._with(found["positive"], found["classes"])
         for name, text in self._store.documents(ESTIMATORS).items():
-            self._estimators[Subject(*json.loads(name))] = Estimator.from_document(json.loads(text))
+            self._estimators[Subject(*json.loads(name))] = from_document(json.loads(text))
         self._position = position
 
     def _with(self, positive: str | None, classes: Iterable[str]) -> Options:

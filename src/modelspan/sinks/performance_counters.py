@@ -33,7 +33,8 @@ class PerformanceCounters:
         self._sums: dict[str, Counter[_Key]] = {}
         for metric in (
             semconv.PERFORMANCE_ROWS, semconv.PERFORMANCE_PAIRS, semconv.PERFORMANCE_LOSS,
-            semconv.PERFORMANCE_WEIGHT, semconv.EXPECTED_PAIRS,
+            semconv.PERFORMANCE_WEIGHT, semconv.EXPECTED_PAIRS, semconv.EXPECTED_LOSS,
+            semconv.EXPECTED_WEIGHT,
         ):  # fmt: skip
             self._sums[metric.name] = Counter()
             meter.create_observable_counter(
@@ -55,6 +56,11 @@ class PerformanceCounters:
         self._add(semconv.PERFORMANCE_ROWS.name, subject, added.sums.predictions - before, {})
         expected = added.expected.confusion - taken.expected.confusion if taken else added.expected.confusion
         self._pairs(semconv.EXPECTED_PAIRS.name, subject, expected, {})
+        errors = added.expected.errors - taken.expected.errors if taken else added.expected.errors
+        for name, moments in (("mae", errors.absolute), ("mse", errors.squared)):
+            named = {semconv.PERFORMANCE_METRIC: name}
+            self._add(semconv.EXPECTED_LOSS.name, subject, moments.sums[2], named)
+            self._add(semconv.EXPECTED_WEIGHT.name, subject, moments.weight, named)
 
     def _outcomes(self, subject: Subject, sums: Sums, state: str) -> None:
         named = {semconv.OUTCOME_STATE: state}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from modelspan.outcome import Change, JoinedRow
+from modelspan.outcome import Change, ExpectedLoss, JoinedRow
 from modelspan.store.rows import ModelFacts, unsealed
 from modelspan.store.tables import select
 
@@ -89,6 +89,11 @@ def _row(cells: _Cells, facts: ModelFacts, key: str, outcome: _Cells | None) -> 
         prediction_id=f"{named[:32]}-{named[32:]}", row=row, key=key, model=facts.name,
         version=facts.version, variant=facts.variant, operation=facts.operation, task=facts.task,
         classes=facts.classes, predicted_ns=predicted_ns, label=label, value=value, score=score,
-        probabilities=more.get("probabilities"), segments=more.get("segments", {}), outcome_label=true_label,
+        probabilities=more.get("probabilities"), expected_loss=_loss(more.get("loss")),
+        segments=more.get("segments", {}), outcome_label=true_label,
         outcome_value=true_value, weight=weight, outcome_ns=at_ns,
     )  # fmt: skip
+
+
+def _loss(stored: list[float] | None) -> ExpectedLoss | None:
+    return ExpectedLoss(stored[0], stored[1], bool(stored[2])) if stored else None

@@ -23,6 +23,12 @@ _NAMES: Final = {
     "mae": "MAE", "rmse": "RMSE", "mape": "MAPE", "r2": "R²",
 }  # fmt: skip
 _SEGMENT_MEASURES: Final = ("accuracy", "precision", "recall", "roc_auc", "f1_macro", "mae", "rmse")
+_ESTIMATED: Final = {
+    "roc_auc": ("calibrated scores", "what scores mean"),
+    "accuracy": ("calibrated scores", "what scores mean"),
+    "rmse": ("a loss model", "what features mean"),
+}
+"""Measures of which the first that is estimated is drawn; from what, and what that is blind to."""
 _OF_POSITIVE: Final = ("precision", "recall", "f1")
 _IN_TARGET_UNIT: Final = ("mae", "rmse")
 _MOST_CLASSES: Final = 12
@@ -84,10 +90,11 @@ def _overall(answer: Mapping[str, Any]) -> parts.Node:
 def _estimated(answer: Mapping[str, Any]) -> list[parts.Node]:
     """Estimated against realised, for the measure that says most, with the doubts of the newest window."""
     windows = answer["estimates"]
-    metric = next((m for m in ("roc_auc", "accuracy") if any(m in w["estimated"] for w in windows)), None)
+    metric = next((m for m in _ESTIMATED if any(m in w["estimated"] for w in windows)), None)
     if metric is None:
         return []
-    note = "estimated from calibrated scores before outcomes come; it can't see a change of what scores mean"
+    source, change = _ESTIMATED[metric]
+    note = f"estimated from {source} before outcomes come; it can't see a change of {change}"
     chart = parts.chart("Estimated and realised", curves.estimated(windows, metric), height=320, note=note)
     doubts = windows[-1]["doubts"]
     if not doubts:
