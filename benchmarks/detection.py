@@ -32,7 +32,7 @@ from modelspan.drift.reference import Reference
 from modelspan.drift.sequential import SequentialRule
 from modelspan.drift.threshold import ThresholdRule
 
-CALM, DRIFTED, WINDOW, CHUNK, SEASON = 5_000, 5_000, 1_000, 50, 2_000
+CALM, DRIFTED, WINDOW, CHUNK, SEASON = 5_000, 5_000, 1_000, 10, 2_000
 MONDAY = np.datetime64("2026-01-05T00:00", "s")
 
 
@@ -164,7 +164,7 @@ def reference_of(rng, scenario, *, season=False):
     return Reference.build(data | {"when": times(at)} if season else data, season="when" if season else None)
 
 
-def alarms_of_rule(rule, columns, rows, cells):
+def alarms_of_rule(rule, columns, rows, cells, stop_after):
     """Rows after which the rule said something, every CHUNK rows and where another cell begins."""
     found, turns = [], np.flatnonzero(np.diff(cells)) + 1
     for chunk in np.split(np.arange(len(rows)), np.union1d(turns, np.arange(CHUNK, len(rows), CHUNK))):
@@ -176,6 +176,8 @@ def alarms_of_rule(rule, columns, rows, cells):
             counts = {name: column.count(texts[:, i]) for i, (name, column) in enumerate(columns.items())}
         if any(getattr(change, "state", "open") != "closed" for change in rule.update(counts, cell)):
             found.append(end)
+            if end > stop_after:
+                break
     return found
 
 
@@ -213,7 +215,7 @@ def play(method, name, streams, seed):
         found = (
             alarms_of_river(method.make, rows, stop)
             if method.river
-            else alarms_of_rule(method.make(columns), columns, rows, cells)
+            else alarms_of_rule(method.make(columns), columns, rows, cells, stop)
         )
         outcomes.append(outcome(found, name))
     return outcomes

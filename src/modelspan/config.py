@@ -115,7 +115,7 @@ class Config:
     """Probability of any false drift alarm of a model over its whole life in a process, above 0 to 0.5."""
     drift_smallest_effect: float = 0.05
     """Smallest drift worth an alarm, as PSI, 0.001 to 10; a shift by d standard deviations has about d²."""
-    drift_look_rows: int = 50
+    drift_look_rows: int = 10
     """Rows between two looks for a drift, 1 to 10 million; with daily traffic patterns: a day's."""
     drift_rule: str = ""
     """A fixed threshold instead of the calibrated rule: `psi>0.2`; also ks, kl, js, wasserstein."""

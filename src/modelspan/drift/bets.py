@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,14 +10,17 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BY_SHIFT = np.array([[1.0], [-1.0], [2.0], [-2.0], [4.0], [-4.0]])
-"""Moves of the mean, in units of the smallest one worth knowing."""
-_BY_SPREAD = np.array([[0.12], [-0.12], [0.25], [-0.25]])
-"""Coefficients of the squared score; 0.25 is that of a doubled variance: ln N(x; 0, 2) - ln N(x; 0, 1)."""
+_SHAPES = np.array(
+    [[1, 0], [-1, 0], [2, 0], [-2, 0], [4, 0], [-4, 0], [0, 0.12], [0, -0.12], [0, 0.25], [0, -0.25]]
+)
+"""What a numeric feature is bet to do: moves of the mean, in units of the smallest one worth knowing, and
+coefficients of the squared score; 0.25 is that of a doubled variance: ln N(x; 0, 2) - ln N(x; 0, 1)."""
 _CONSTANT = 1e-12
 """Variance of scores below which all rows are in one bin."""
-_RATIOS = (1 / 3, 2.0, 8.0)
+_RATIOS = np.array([[1 / 3], [2.0], [8.0]])
 """What the odds of a single bin are multiplied by."""
+_STAKES = np.array([1 / 12] * 6 + [1 / 16] * 4)
+"""Of a numeric feature, on each of its shapes: means move more often. The last quarter is on single bins."""
 
 
 def log_payoffs(
@@ -26,57 +28,57 @@ def log_payoffs(
 ) -> NDArray[np.float64]:
     """Logarithm of what each bet pays on new rows, shape ``(..., bets)``.
 
+    A numeric feature is bet to move (either way, by 1, 2 and 4 times the smallest shift), to widen or to
+    narrow, and every bin of every feature is bet to shrink or to grow. The alternatives depend on the pooled
+    counts only, which validity asks for (see `Evidence`).
+
     Args:
         pool: All rows per bin, the new ones among them, shape ``(..., bins)``; the dots are any axes.
         counts: New rows per bin, shape ``(..., bins)``.
-        smallest_effect: PSI worth knowing, above 0.
+        smallest_effect: PSI worth knowing, above 0; a shift by d standard deviations has a PSI of d squared.
         ordered: Whether the bins are those of a numeric column with ``(missing)`` last.
 
     Source: Hoeffding (1963), theorem 4; see `Evidence`.
     """
-    tilt = tilts(pool, smallest_effect, ordered=ordered)
-    shares = pool / pool.sum(axis=-1, keepdims=True)
-    fair = np.log((np.exp(tilt) @ shares[..., None])[..., 0])
-    return np.asarray((tilt @ counts[..., None])[..., 0] - counts.sum(axis=-1, keepdims=True) * fair)
+    shares = (pool / pool.sum(axis=-1, keepdims=True))[..., None, :]
+    new, rows = counts[..., None, :], counts.sum(axis=-1)[..., None]
+    # A bet on one bin: the odds of all others stay, so that the mean over the pool has two terms.
+    single = new * np.log(_RATIOS) - rows[..., None] * np.log1p(shares * (_RATIOS - 1))
+    single = single.reshape(*single.shape[:-2], -1)
+    if not ordered:
+        return np.asarray(single)
+    tilt = shapes(pool, smallest_effect)
+    fair = np.log((np.exp(tilt) @ shares[..., 0, :, None])[..., 0])
+    return np.concatenate([(tilt @ counts[..., None])[..., 0] - rows * fair, single], axis=-1)
 
 
-def tilts(pool: NDArray[np.float64], smallest_effect: float, *, ordered: bool) -> NDArray[np.float64]:
-    """Log-likelihood ratios of the alternatives, up to a constant each, shape ``(..., bets, bins)``.
-
-    A numeric feature is bet to move (either way, by 1, 2 and 4 times the smallest shift), to widen or to
-    narrow, and every bin of every feature is bet to shrink or to grow. They depend on the pooled counts only,
-    which validity asks for (see `Evidence`).
+def shapes(pool: NDArray[np.float64], smallest_effect: float) -> NDArray[np.float64]:
+    """Log-likelihood ratios of what bins in order are bet to do, up to a constant, ``(..., shapes, bins)``.
 
     Args:
         pool: As in `log_payoffs`.
-        smallest_effect: PSI worth knowing, above 0; a shift by d standard deviations has a PSI of d squared.
+        smallest_effect: As in `log_payoffs`.
+    """
+    score = normal_scores(pool)
+    spread = score**2 - 1
+    spread[..., -1] = 0.0
+    return np.asarray(_SHAPES @ np.stack([math.sqrt(smallest_effect) * score, spread], axis=-2))
+
+
+def prior(there: NDArray[np.bool], *, ordered: bool) -> NDArray[np.float64]:
+    """The alternatives' shares of the stake, shape ``(..., bets)``; they sum to 1.
+
+    Args:
+        there: Which bins the feature has, shape ``(..., bins)``: nothing is staked on the others.
         ordered: As in `log_payoffs`.
     """
-    bins = pool.shape[-1]
-    single = _single_bins(bins)
+    single = np.concatenate(
+        [there / there.sum(axis=-1, keepdims=True) / len(_RATIOS)] * len(_RATIOS), axis=-1
+    )
     if not ordered:
         return single
-    score = normal_scores(pool)[..., None, :]
-    spread = (score**2 - 1) * (np.arange(bins) < bins - 1)
-    shapes = np.concatenate([_BY_SHIFT * math.sqrt(smallest_effect) * score, _BY_SPREAD * spread], axis=-2)
-    return np.concatenate([shapes, np.broadcast_to(single, (*pool.shape[:-1], *single.shape))], axis=-2)
-
-
-@lru_cache(maxsize=64)
-def log_prior(bins: int, *, ordered: bool) -> NDArray[np.float64]:
-    """Logarithms of the alternatives' shares of the stake, shape ``(bets,)``; they sum to 1.
-
-    Half on single bins, half on shapes where there are any.
-    """
-    single, shapes = len(_RATIOS) * bins, len(_BY_SHIFT) + len(_BY_SPREAD)
-    if not ordered:
-        return np.full(single, -math.log(single))
-    return np.concatenate([np.full(shapes, -math.log(2 * shapes)), np.full(single, -math.log(2 * single))])
-
-
-@lru_cache(maxsize=64)
-def _single_bins(bins: int) -> NDArray[np.float64]:
-    return np.concatenate([np.eye(bins) * math.log(ratio) for ratio in _RATIOS])
+    of_shapes = np.broadcast_to(_STAKES, (*there.shape[:-1], _STAKES.size))
+    return np.concatenate([of_shapes, (1 - _STAKES.sum()) * single], axis=-1)
 
 
 def normal_scores(pool: NDArray[np.float64]) -> NDArray[np.float64]:

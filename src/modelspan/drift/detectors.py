@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -12,6 +11,9 @@ from modelspan.drift.evidence import Evidence
 
 if TYPE_CHECKING:
     from modelspan.drift.feature import FeatureReference
+
+_ONLY = np.zeros(1, dtype=np.intp)
+"""The position of a signal that is judged alone."""
 
 
 @runtime_checkable
@@ -141,8 +143,9 @@ class SequentialDetector:
         self._reference = reference
         self._asked = -math.log(false_alarm_rate)
         self._look_rows = look_rows
-        plain = replace(reference, by_cell=None)  # values come without their time
-        self._evidence = Evidence(plain, smallest_effect=smallest_effect, window_rows=look_rows)
+        self._evidence = Evidence(
+            reference.counts[None, None], ordered=reference.ordered, smallest_effect=smallest_effect
+        )
         self._pending: list[Any] = []
 
     @property
@@ -153,18 +156,18 @@ class SequentialDetector:
     @property
     def drifted(self) -> bool:
         """Whether the evidence of the latest look suffices."""
-        return self._evidence.log_e >= self._asked
+        return bool(self._evidence.log_e[0] >= self._asked)
 
     def update(self, value: Any, /) -> None:
         """Take in the next value: what the reference counts, text for a categorical one."""
         self._pending.append(value)
         if len(self._pending) == self._look_rows:
-            self._evidence.look(self._reference.count(self._pending))
+            self._evidence.look(_ONLY, self._reference.count(self._pending)[None])
             self._pending = []
 
     def reset(self) -> None:
         """Back to the reference."""
-        self._evidence.restart()
+        self._evidence.restart(_ONLY)
         self._pending = []
 
 

@@ -129,7 +129,7 @@ def chi_squared(reference: Counts, current: Counts) -> tuple[float, float]:
     """Pearson's two-sample statistic ``sum((O - E)^2 / E)`` over both rows of the table, and its p-value.
 
     Bins without a row in either sample are left out, all others kept: with less than five expected rows in
-    some the p-value is too small. The alarms use `two_sample_p`, which pools them.
+    some the p-value is too small. The alarms use `two_sample_ps`, which pools them.
 
     Returns:
         The statistic, growing with the rows for the same difference, and the p-value, 1.0 for one bin.
@@ -151,7 +151,7 @@ def g_test(reference: Counts, current: Counts) -> tuple[float, float]:
 
 def _with_p(samples: Samples, method: str) -> tuple[float, float]:
     statistic = float(getattr(samples, method)[0])
-    return statistic, chi_squared_tail(statistic, int(samples.freedom[0]))
+    return statistic, float(chi_squared_tail(np.array([statistic]), samples.freedom)[0])
 
 
 def bin_positions(edges: Shares) -> Shares:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modelspan.drift.compare import FeatureDrift, compare_counts
+from modelspan.drift.compare import FeatureDrift, compare_all
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from modelspan.drift.feature import Counts, FeatureReference
 
 
@@ -32,4 +34,16 @@ class Gathered:
 
     def drift(self) -> FeatureDrift:
         """Their drift from the reference's rows of the same cells."""
-        return compare_counts(self._reference.against(self._cells), self.counts)
+        return drifts([self])[0]
+
+    @property
+    def before(self) -> FeatureReference:
+        """The feature with the reference's rows of the same cells."""
+        return self._reference.against(self._cells)
+
+
+def drifts(gathered: Sequence[Gathered]) -> list[FeatureDrift]:
+    """The drift of each from its reference, all reckoned at once."""
+    return compare_all(
+        [each.before for each in gathered], [each.counts for each in gathered], [None] * len(gathered)
+    )

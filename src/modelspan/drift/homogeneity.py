@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,27 @@ LEAST_EXPECTED = 5.0
 
 
 def two_sample_p(reference_counts: Counts, current_counts: Counts, *, ordered: bool = False) -> float:
-    """p-value of a test that both samples have the same shares: asymptotic, and exact for rare bins.
+    """p-value of a test that two samples have the same shares: `two_sample_ps` of one column.
+
+    Args:
+        reference_counts: Reference rows per bin, shape ``(bins,)``.
+        current_counts: Current rows per bin, shape ``(bins,)``.
+        ordered: Whether the bins are those of a numeric column with ``(missing)`` last.
+
+    Returns:
+        A probability; 1.0 when a sample is empty or all rows are in one bin.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    if reference_counts.shape != current_counts.shape:
+        shapes = f"{reference_counts.shape} and {current_counts.shape}"
+        raise ValueError(f"counts must be over the same bins, got shapes {shapes}")
+    return float(two_sample_ps(reference_counts[None], current_counts[None], np.array([ordered]))[0])
+
+
+def two_sample_ps(before: Counts, after: Counts, ordered: NDArray[np.bool]) -> NDArray[np.float64]:
+    """p-values of tests that both samples have the same shares: asymptotic, and exact for rare bins.
 
     The reference counts as a sample, not as the exact truth: taking it as exact flags a quarter to a half of
     undrifted windows. For Cressie and Read's statistic, bins are pooled until each is large enough. Of the
@@ -33,57 +53,70 @@ def two_sample_p(reference_counts: Counts, current_counts: Counts, *, ordered: b
     chosen on other rows than those counted, as `Reference.build` does.
 
     Args:
-        reference_counts: Reference rows per bin, shape ``(bins,)``.
-        current_counts: Current rows per bin, shape ``(bins,)``.
-        ordered: Whether the bins are those of a numeric column with ``(missing)`` last: they are then pooled
-            with their neighbours, otherwise the rarest with the next rarest.
+        before: Reference rows per bin, shape ``(columns, bins)``. A column of fewer bins is filled up with
+            bins without rows, before its last one.
+        after: Current rows per bin, shape ``(columns, bins)``.
+        ordered: Whether the bins are those of a numeric column with ``(missing)`` last, shape ``(columns,)``:
+            they are then pooled with their neighbours, otherwise the rarest with the next rarest.
 
     Returns:
-        A probability; 1.0 when a sample is empty or all rows are in one bin. Below ten rows nothing can be
-        told, and it is 1.0 or, for one rare value, exact.
-
-    Raises:
-        ValueError: If the shapes differ.
+        Probabilities, shape ``(columns,)``; 1.0 when a sample is empty or all rows are in one bin. Below ten
+        rows nothing can be told, and it is 1.0 or, for one rare value, exact.
 
     Source: Cressie and Read (1984), JRSS B 46(3), 440-464, power 2/3; Fisher (1935), J. R. Stat. Soc. 98,
-    39-82. The pooling rule is ours; tests/test_drift_homogeneity.py measures the level of the whole.
+    39-82. The pooling rule is ours; benchmarks/calibration.py measures the level of the whole.
     """
-    if reference_counts.shape != current_counts.shape:
-        shapes = f"{reference_counts.shape} and {current_counts.shape}"
-        raise ValueError(f"counts must be over the same bins, got shapes {shapes}")
-    table = np.array((reference_counts, current_counts), dtype=np.float64)
-    rows = table.sum(axis=1)
-    if not rows.all():
-        return 1.0
-    totals, least = table.sum(axis=0), float(LEAST_EXPECTED * rows.sum() / rows.min())
-    pooled = pool(table, least, ordered=ordered)
-    rare = totals < least
-    if not totals[rare].any() or rare.all():
-        return _cressie_read(pooled)
-    exact = _fisher(table[:, rare].sum(axis=1), rows)
-    return exact if pooled.shape[1] == 1 else min(2 * min(exact, _cressie_read(pooled)), 1.0)
+    table = np.array((before, after), dtype=np.float64)
+    rows, totals = table.sum(axis=-1), table.sum(axis=0)
+    least = LEAST_EXPECTED * rows.sum(axis=0) / np.maximum(rows.min(axis=0), 1.0)
+    pooled, freedom = pool(table, least, ordered)
+    p = _cressie_read(pooled, freedom)
+    rare = totals < least[:, None]
+    few = (table * rare).sum(axis=-1)
+    for at in np.flatnonzero(few.any(axis=0) & ~rare.all(axis=-1) & rows.all(axis=0)).tolist():
+        exact = _fisher(few[:, at], rows[:, at])
+        p[at] = min(2 * min(exact, p[at]), 1.0) if freedom[at] else exact
+    return np.where(rows.all(axis=0), p, 1.0)
 
 
-def pool(table: NDArray[np.float64], least: float, *, ordered: bool) -> NDArray[np.float64]:
-    """The table, shape ``(2, bins)``, with columns put together until each sums to `least` or one is left."""
+def pool(
+    table: NDArray[np.float64], least: NDArray[np.float64], ordered: NDArray[np.bool]
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Bins put together until each sums to `least` or one is left, and how many there are beyond the first.
+
+    Args:
+        table: Both samples' rows, shape ``(2, columns, bins)``; so is what comes back, empty bins last.
+        least: What a bin needs, shape ``(columns,)``.
+        ordered: As in `two_sample_ps`.
+    """
+    columns, bins = table.shape[1:]
     totals = table.sum(axis=0)
     # `(missing)` goes first among numbers: large enough it stands alone, else it joins the least values.
-    order = np.roll(np.arange(totals.size), 1) if ordered else np.argsort(totals, kind="stable")
-    starts, held = [0], 0.0
-    for position, total in enumerate(totals[order].tolist(), start=1):
-        held += total
-        if held >= least:
-            starts.append(position)
-            held = 0.0
-    # What is left at the end is too small for a column of its own.
-    return np.add.reduceat(table[:, order], starts[:-1] or [0], axis=1)
+    around = np.roll(np.arange(bins), 1)
+    order = np.where(ordered[:, None], around, np.argsort(totals, axis=-1, kind="stable"))
+    sums = np.take_along_axis(totals, order, axis=-1)
+    groups, held, full = np.empty((columns, bins), np.intp), np.zeros(columns), np.zeros(columns, np.intp)
+    for position in range(bins):
+        held += sums[:, position]
+        groups[:, position] = full
+        enough = held >= least
+        full += enough
+        held[enough] = 0.0
+    # What is left at the end is too small for a bin of its own.
+    freedom = np.maximum(full - 1, 0)
+    places = np.minimum(groups, freedom[:, None]) + bins * np.arange(columns)[:, None]
+    flat, each = places.ravel(), np.take_along_axis(table, order[None], axis=-1).reshape(2, -1)
+    pooled = [np.bincount(flat, sample, columns * bins).reshape(columns, bins) for sample in each]
+    return np.array(pooled), freedom
 
 
-def _cressie_read(table: NDArray[np.float64]) -> float:
-    """p-value of the power divergence 2/3 of a table with two rows; 1.0 for one column."""
-    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
-    statistic = 1.8 * max(0.0, float((table * ((table / expected) ** (2 / 3) - 1)).sum()))
-    return chi_squared_tail(statistic, table.shape[1] - 1)
+def _cressie_read(table: NDArray[np.float64], freedom: NDArray[np.intp]) -> NDArray[np.float64]:
+    """p-values of the power divergence 2/3, shape ``(columns,)``; 1.0 where one bin has all rows."""
+    shares = table.sum(axis=-1) / np.maximum(table.sum(axis=(0, 2)), 1.0)
+    expected = shares[:, :, None] * table.sum(axis=0)
+    ratio = np.divide(table, expected, out=np.ones_like(table), where=expected > 0)
+    statistic = 1.8 * (table * (np.cbrt(ratio) ** 2 - 1)).sum(axis=(0, 2))
+    return chi_squared_tail(np.maximum(statistic, 0.0), freedom)
 
 
 def _fisher(few: NDArray[np.float64], rows: NDArray[np.float64]) -> float:
@@ -112,18 +145,24 @@ def _log_choose(total: int, chosen: int) -> float:
     return math.lgamma(total + 1) - math.lgamma(chosen + 1) - math.lgamma(total - chosen + 1)
 
 
-def chi_squared_tail(statistic: float, freedom: int) -> float:
-    """Probability that a chi-squared variable with whole degrees of freedom exceeds the statistic.
+def chi_squared_tail(
+    statistic: NDArray[np.float64], freedom: NDArray[np.integer[Any]]
+) -> NDArray[np.float64]:
+    """Probability that chi-squared variables with whole degrees of freedom exceed the statistics.
 
     The finite sums for whole degrees: importing scipy.special for them would cost every process 0.1 s at
-    start. No degrees of freedom give 1.0.
+    start. No degrees of freedom give 1.0. Both arguments and the answer have shape ``(n,)``.
 
     Source: Abramowitz and Stegun (1964), 26.4.4 (odd) and 26.4.5 (even).
     """
-    half, first = statistic / 2, freedom % 2 / 2
-    if not freedom or not half:
-        return 1.0
-    # By logarithms: exp(-half) alone is no float any more where the whole still is.
-    powers = (first + step for step in range(freedom // 2))
-    terms = (math.exp(power * math.log(half) - half - math.lgamma(power + 1)) for power in powers)
-    return min(sum(terms, start=math.erfc(math.sqrt(half)) if first else 0.0), 1.0)
+    half, odd, terms = statistic / 2, freedom % 2 == 1, freedom // 2
+    there = (freedom > 0) & (half > 0)
+    logs = np.log(np.where(there, half, 1.0))
+    tail = np.zeros(half.shape)
+    tail[odd] = [math.erfc(root) for root in np.sqrt(half[odd]).tolist()]
+    for step in range(int(terms.max(initial=0))):
+        # By logarithms: exp(-half) alone is no float any more where the whole still is.
+        gamma = np.where(odd, math.lgamma(step + 1.5), math.lgamma(step + 1))
+        term = np.exp((step + odd / 2) * logs - half - gamma)
+        tail += np.where(step < terms, term, 0.0)
+    return np.where(there, np.minimum(tail, 1.0), 1.0)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelspan.drift.alarm import CALM_P, SEVERE, AlarmChange, Lifecycle, anything, excess_psi
+from modelspan.drift.bank import Bank
 from modelspan.drift.discovery import e_benjamini_hochberg
-from modelspan.drift.evidence import Evidence
+from modelspan.drift.gathered import drifts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
     from modelspan.drift.compare import FeatureDrift
     from modelspan.drift.feature import Counts, FeatureReference
 
-LOOK_ROWS = 50
-"""New rows that make a look by default. Smaller looks find a drift little sooner and cost more."""
+LOOK_ROWS = 10
+"""New rows that make a look by default; more make one as well, so that there is at most one each drain."""
 
 
 class SequentialRule:
     """Opens at a rate that is bounded over the whole unending stream, however often one looks.
 
-    Every feature has an e-value (`Evidence`), updated each fifty rows; e-BH over the features decides. The
+    Every feature has an e-value (`Evidence`), updated each ten rows; e-BH over the features decides. The
     probability that any alarm opens before something drifts is at most `false_alarm_rate`, and among the
     features whose alarms are open at a look the expected share of false ones is at most that as well. An
     alarm opens only if the drift is worth knowing: if PSI since its likeliest begin, less what chance gives
@@ -71,54 +72,43 @@ class SequentialRule:
         self._window_rows = max(window_rows, look_rows)
         self._look_rows = look_rows
         self._counts_as = counts_as
-        self._evidence = {
-            name: Evidence(column, smallest_effect=smallest_effect, window_rows=max(window_rows, look_rows))
-            for name, column in columns.items()
-        }
-        self._pending = {name: np.zeros_like(column.counts) for name, column in columns.items()}
+        self._banks = _banks(columns, smallest_effect, max(window_rows, look_rows))
+        self._bank_of = {name: bank for bank in self._banks for name in bank.names}
         self._cell = 0
         self._alarms: dict[str, Lifecycle] = {}
 
     def update(self, counts: Mapping[str, Counts], cell: int = 0) -> list[AlarmChange]:
         """The alarms that change, given new rows per bin of some features, all of one cell of the season."""
-        looked = self._turn(cell)
-        looked += [name for name, new in counts.items() if name not in self._alarms and self._look(name, new)]
+        looked = self._look(1, self._cell) if cell != self._cell else []
+        self._cell = cell
+        for bank in self._banks:
+            bank.add(counts)
+        looked += self._look(self._look_rows, cell)
         changes = [self._follow(name, new) for name, new in counts.items() if name in self._alarms]
         return [*filter(None, changes), *(self._open(looked) if looked else ())]
 
-    def _turn(self, cell: int) -> list[str]:
-        """The features that were looked at because another cell of the season has begun."""
-        if cell == self._cell:
-            return []
-        looked = [
-            name for name, held in self._pending.items() if held.any() and self._look(name, 0 * held, 1)
-        ]
-        self._cell = cell
-        return looked
-
-    def _look(self, name: str, new: Counts, least: int | None = None) -> bool:
-        """Whether the new rows made a look at a feature without an open alarm."""
-        self._pending[name] = self._pending[name] + new
-        if self._pending[name].sum() < (least or self._look_rows):
-            return False
-        self._evidence[name].look(self._pending[name], self._cell)
-        self._pending[name] = np.zeros_like(new)
-        return True
+    def _look(self, least: int, cell: int) -> list[str]:
+        return [name for bank in self._banks for name in bank.look(least, cell)]
 
     def _open(self, looked: list[str]) -> list[AlarmChange]:
-        found = e_benjamini_hochberg([each.log_e for each in self._evidence.values()], self._rate)
-        discovered = {name for name, drifted in zip(self._evidence, found, strict=True) if drifted}
+        log_e = np.concatenate([bank.log_e for bank in self._banks])
+        found = e_benjamini_hochberg(log_e, self._rate)
+        if not found.any():
+            return []
+        values = dict(zip(self._bank_of, log_e.tolist(), strict=True))
+        discovered = {name for name, drifted in zip(self._bank_of, found.tolist(), strict=True) if drifted}
+        named = [name for name in dict.fromkeys(looked) if name in discovered]
+        since = drifts([self._bank_of[name].since_start(name) for name in named])
         changes = []
-        for name in (each for each in dict.fromkeys(looked) if each in discovered):
-            evidence = self._evidence[name]
-            drift = evidence.since_start().drift()
+        for name, drift in zip(named, since, strict=True):
             if excess_psi(drift) < self._smallest or not self._counts_as(drift):
                 continue
             self._alarms[name] = Lifecycle(self._columns[name], self._window_rows, self._calm, self._severe)
+            self._bank_of[name].pause(name)
             changes.append(
                 AlarmChange(
                     feature=name, state="open", drift=drift, rule="sequential",
-                    e_value=math.exp(evidence.log_e),
+                    e_value=math.exp(values[name]),
                 )
             )  # fmt: skip
         return changes
@@ -128,10 +118,11 @@ class SequentialRule:
         if changed is None:
             return None
         state, drift = changed
-        e_value = math.exp(self._evidence[name].log_e)
+        bank = self._bank_of[name]
+        e_value = math.exp(bank.log_e[bank.names.index(name)])
         if state == "closed":
             del self._alarms[name]
-            self._evidence[name].restart()
+            bank.restart(name)
         return AlarmChange(feature=name, state=state, drift=drift, rule="sequential", e_value=e_value)
 
     def _calm(self, drift: FeatureDrift) -> bool:
@@ -140,3 +131,11 @@ class SequentialRule:
 
     def _severe(self, drift: FeatureDrift) -> bool:
         return excess_psi(drift) >= SEVERE * self._smallest
+
+
+def _banks(columns: Mapping[str, FeatureReference], smallest_effect: float, window_rows: int) -> list[Bank]:
+    """Features of one kind of bins together."""
+    kinds: dict[tuple[bool, int], dict[str, FeatureReference]] = {}
+    for name, column in columns.items():
+        kinds.setdefault((column.ordered, column.cells), {})[name] = column
+    return [Bank(held, smallest_effect=smallest_effect, window_rows=window_rows) for held in kinds.values()]
