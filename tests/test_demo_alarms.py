@@ -21,7 +21,7 @@ def served(traffic, progress):
     return pd.concat(good, ignore_index=True)
 
 
-@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.parametrize("seed", range(1, 6))
 def test_the_drifted_features_alarm_within_the_drift_and_none_before(seed):
     held_out = scoring.split(scoring.load(), seed=seed).held_out
     columns = Reference.build(held_out.drop(columns=TARGET)).features
@@ -37,7 +37,7 @@ def test_the_drifted_features_alarm_within_the_drift_and_none_before(seed):
     assert all(DRIFT_FROM <= progress < DRIFT_FROM + 0.2 for progress in opened.values())
 
 
-@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.parametrize("seed", range(1, 6))
 def test_no_check_of_data_quality_is_violated_before_the_drift_and_amounts_leave_their_range_in_it(seed):
     held_out = scoring.split(scoring.load(), seed=seed).held_out
     reference = Reference.build(held_out.drop(columns=TARGET))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from modelspan.drift.homogeneity import two_sample_p
+from modelspan.drift.aligned import Aligned
+from modelspan.drift.homogeneity import two_sample_p, two_sample_ps
 from modelspan.drift.reference import Reference
 
 RUNS = 400
@@ -110,6 +111,20 @@ def test_the_tail_keeps_its_level_too():
 @pytest.mark.parametrize("ordered", [True, False])
 def test_what_cannot_be_tested_has_p_one(reference, current, ordered):
     assert two_sample_p(np.array(reference), np.array(current), ordered=ordered) == 1.0
+
+
+def test_columns_beside_each_other_have_the_p_values_that_each_has_alone():
+    rng = np.random.default_rng(4)
+    sizes = [int(size) for size in rng.integers(2, 23, 60)]
+    shares = [rng.dirichlet(np.full(size, 0.4)) for size in sizes]
+    before, after = ([rng.multinomial(rows, each) for each in shares] for rows in (2_000, 200))
+    aligned, ordered = Aligned(sizes), rng.random(len(sizes)) < 0.5
+    found = two_sample_ps(aligned.matrix(before), aligned.matrix(after), ordered)
+    alone = [
+        two_sample_p(a, b, ordered=bool(each)) for a, b, each in zip(before, after, ordered, strict=True)
+    ]
+    assert found == pytest.approx(alone, rel=1e-9)
+    assert 0 < np.mean(found < 0.3) < 0.6
 
 
 def test_counts_over_other_bins_are_refused():
