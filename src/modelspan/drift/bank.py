@@ -49,6 +49,7 @@ class Bank:
         self, columns: Mapping[str, FeatureReference], *, smallest_effect: float, window_rows: int
     ) -> None:
         self.names = list(columns)
+        self._at = {name: at for at, name in enumerate(columns)}
         self._columns = list(columns.values())
         self._window_rows = window_rows
         self._aligned = Aligned([each.counts.size for each in self._columns])
@@ -67,6 +68,10 @@ class Bank:
     def log_e(self) -> NDArray[np.float64]:
         """Natural logarithms of the e-values, shape ``(features,)``."""
         return self._evidence.log_e
+
+    def e_value(self, name: str) -> float:
+        """The e-value of one feature."""
+        return float(np.exp(self.log_e[self._at[name]]))
 
     def add(self, counts: Mapping[str, Counts]) -> None:
         """Let new rows of some features wait for a look; those of paused features are left out."""
@@ -98,11 +103,11 @@ class Bank:
 
     def pause(self, name: str) -> None:
         """Look no more at a feature, whose alarm is open."""
-        self._paused[self.names.index(name)] = True
+        self._paused[self._at[name]] = True
 
     def restart(self, name: str) -> None:
         """Look at a feature anew, with the whole stake."""
-        at = self.names.index(name)
+        at = self._at[name]
         self._paused[at] = False
         self._evidence.restart(np.array([at]))
         for block in self._recent:
@@ -110,7 +115,7 @@ class Bank:
 
     def since_start(self, name: str) -> Gathered:
         """Rows of a feature since the likeliest begin of its drift, at most a window."""
-        at = self.names.index(name)
+        at = self._at[name]
         start, end = self._evidence.start(at), int(self._evidence.looks[at])
         found = Gathered(self._columns[at])
         for block in reversed(self._recent):

@@ -95,7 +95,6 @@ class SequentialRule:
         found = e_benjamini_hochberg(log_e, self._rate)
         if not found.any():
             return []
-        values = dict(zip(self._bank_of, log_e.tolist(), strict=True))
         discovered = {name for name, drifted in zip(self._bank_of, found.tolist(), strict=True) if drifted}
         named = [name for name in dict.fromkeys(looked) if name in discovered]
         since = drifts([self._bank_of[name].since_start(name) for name in named])
@@ -108,7 +107,7 @@ class SequentialRule:
             changes.append(
                 AlarmChange(
                     feature=name, state="open", drift=drift, rule="sequential",
-                    e_value=math.exp(values[name]),
+                    e_value=self._bank_of[name].e_value(name),
                 )
             )  # fmt: skip
         return changes
@@ -119,7 +118,7 @@ class SequentialRule:
             return None
         state, drift = changed
         bank = self._bank_of[name]
-        e_value = math.exp(bank.log_e[bank.names.index(name)])
+        e_value = bank.e_value(name)
         if state == "closed":
             del self._alarms[name]
             bank.restart(name)
