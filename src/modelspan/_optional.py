@@ -92,7 +92,7 @@ def open_follower(
 
     store, emit = recorder.store, detectors.emit
     book = performance_book.Book(store, config.performance_window_seconds, config.performance_windows)
-    computed = kpis.KpiSink(meter, store)
+    computed = kpis.KpiSink(meter, store, config.kpis)
     listeners: list[Any] = [
         computed,
         variants.VariantSink(meter, store),

@@ -14,6 +14,7 @@ from modelspan.config_rules import (
     bare_address,
     check_drift_rule,
     check_endpoint,
+    check_kpis,
     check_names,
     check_proxy,
     check_redaction,
@@ -93,6 +94,8 @@ class Config:
     """Length of a window of prediction time in which performance is measured, 1 to 2592000."""
     performance_windows: int = 168
     """Windows of performance that are kept, counted back from the newest, 2 to 10000."""
+    kpis: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    """Functions over joined rows by name, of every model, besides those that `modelspan.kpi` decorates."""
     thresholds: str = ""
     """YAML file of thresholds on performance (docs/performance.md); checked at start."""
     metric_interval_seconds: float = 10.0
@@ -132,6 +135,7 @@ class Config:
         check_proxy(self)
         check_webhook(self)
         check_thresholds(self)
+        check_kpis(self)
         check_rollbar(self)
         check_store(self)
         check_redaction(self)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from modelspan.drift.threshold import parse_threshold
 from modelspan.errors import ConfigError
+from modelspan.kpis import check_kpi
 from modelspan.redaction import OFF, Redactor
 from modelspan.signing import decode_secret
 
@@ -64,6 +65,14 @@ def check_thresholds(config: Config) -> None:
     from modelspan.threshold_file import load_thresholds  # noqa: PLC0415 - few have such a file
 
     load_thresholds(config.thresholds)
+
+
+def check_kpis(config: Config) -> None:
+    """Each KPI is a function with a name, and there is a store whose rows they can be about."""
+    if config.kpis and not config.data and not config.store:
+        raise ConfigError(f"kpis={list(config.kpis)!r:.200} need a store of outcomes; set data= to a folder")
+    for name, function in config.kpis.items():
+        check_kpi(name, function)
 
 
 def check_endpoint(config: Config) -> None:

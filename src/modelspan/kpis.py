@@ -60,16 +60,26 @@ def kpi(function: Any = None, *, name: str = "", model: str = "") -> Any:
 
 def kpi_of(function: Any, name: str, model: str) -> Any:
     """Register; the same function again, as by a reload of its module, takes its own place."""
-    if not callable(function):
-        raise ConfigError(f"kpi={function!r:.60} is no function; decorate one that takes joined rows")
     chosen = name or getattr(function, "__name__", "")
-    if not chosen or chosen == "<lambda>" or len(chosen) > _MAX_NAME or not chosen.isprintable():
-        raise ConfigError(f"name={chosen!r:.60} names no KPI; pass name= with at most {_MAX_NAME} characters")
-    before = registered.get(chosen)
-    if before is not None and _home(before.function) != _home(function):
-        raise ConfigError(f"name={chosen!r} is taken by another KPI; pass name= to one of them")
+    check_kpi(chosen, function)
     registered[chosen] = Kpi(chosen, model, function)
     return function
+
+
+def check_kpi(name: Any, function: Any) -> None:
+    """A KPI is a function with a name that no other one has.
+
+    Raises:
+        ConfigError: If it is none.
+    """
+    if not callable(function):
+        raise ConfigError(f"kpi={function!r:.60} is no function; pass one that takes joined rows")
+    usable = isinstance(name, str) and name and name != "<lambda>"
+    if not usable or len(name) > _MAX_NAME or not name.isprintable():
+        raise ConfigError(f"name={name!r:.60} names no KPI; use text of at most {_MAX_NAME} characters")
+    before = registered.get(name)
+    if before is not None and _home(before.function) != _home(function):
+        raise ConfigError(f"name={name!r} is taken by another KPI; name one of them otherwise")
 
 
 def _home(function: Any) -> tuple[Any, Any]:

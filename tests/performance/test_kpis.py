@@ -111,3 +111,32 @@ def test_a_name_is_given_once_but_a_reload_may_register_again():
     assert modelspan.kpi(one) is one
     with pytest.raises(ConfigError, match="taken"):
         modelspan.kpi(name="one")(len)
+
+
+def test_kpis_may_be_given_to_configure_beside_the_decorated_ones(tmp_path):
+    modelspan.kpi(name="rows")(len)
+    approved = lambda rows: sum(row.label == "good" for row in rows)  # noqa: E731 - as users pass it
+    values, errors, _ = run(tmp_path, kpis={"approved": approved})
+    assert values == {("rows", None): 10, ("approved", None): 5}
+    assert errors == {}
+
+
+@pytest.mark.parametrize(
+    ("kpis_given", "said"),
+    [
+        ({"a": 5}, "is no function"),
+        ({"": len}, "names no KPI"),
+        ({5: len}, "names no KPI"),
+        ({"rows": max}, "taken by another"),
+        (len, "must be a mapping"),
+    ],
+)
+def test_a_wrong_kpi_is_an_error_at_start(tmp_path, kpis_given, said):
+    modelspan.kpi(name="rows")(len)
+    with pytest.raises(ConfigError, match=said):
+        modelspan.Config(data=str(tmp_path), kpis=kpis_given)
+
+
+def test_kpis_need_a_store():
+    with pytest.raises(ConfigError, match="need a store"):
+        modelspan.Config(kpis={"rows": len})

@@ -6,6 +6,7 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
@@ -18,7 +19,7 @@ from modelspan.sinks.performance_book import subject_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from modelspan.kpis import Kpi
+    from modelspan.kpis import Function, Kpi
     from modelspan.outcome import JoinedRow
     from modelspan.sinks.performance_book import Book, Subject
     from modelspan.store.reading import ChangeReader
@@ -32,8 +33,11 @@ _LAST, _ALL = "last", "all"
 class KpiSink:
     """Listens to `PerformanceSink`; keeps rows only while a KPI is registered."""
 
-    def __init__(self, meter: Meter, store: ChangeReader) -> None:
+    def __init__(
+        self, meter: Meter, store: ChangeReader, configured: Mapping[str, Function] = MappingProxyType({})
+    ) -> None:
         self._store = store
+        self._configured = {name: kpis.Kpi(name, "", function) for name, function in configured.items()}
         self._position = 0
         self._rows: dict[Subject, dict[tuple[str, int], JoinedRow]] = {}
         self._lock = threading.Lock()  # the metric reader observes on a thread of its own
@@ -45,7 +49,7 @@ class KpiSink:
 
     def __call__(self, book: Book, ended: float) -> None:
         """Read what is new and compute every KPI."""
-        if not kpis.registered:
+        if not self._all:
             return
         self._read()
         found: list[Observation] = []
@@ -61,11 +65,15 @@ class KpiSink:
 
     def value(self, name: str, subject: Subject, start: float, seconds: float) -> float | None:
         """A KPI of one window, for thresholds; None if it has none or several."""
-        kpi = kpis.registered.get(name)
+        kpi = self._all.get(name)
         rows = self._rows.get(subject)
         if kpi is None or not rows:
             return None
         return self._compute(kpi, _between(rows, start, seconds)).get("")
+
+    @property
+    def _all(self) -> dict[str, Kpi]:
+        return {**kpis.registered, **self._configured}
 
     def _read(self) -> None:
         while changes := self._store.changes(self._position):
@@ -79,7 +87,7 @@ class KpiSink:
             self._position = changes[-1].position
 
     def _of(self, subject: Subject) -> list[Kpi]:
-        return [each for each in list(kpis.registered.values()) if each.model in ("", subject.model)]
+        return [each for each in self._all.values() if each.model in ("", subject.model)]
 
     def _observations(
         self, kpi: Kpi, subject: Subject, which: str, rows: Sequence[JoinedRow]
