@@ -202,3 +202,38 @@ def test_counts_are_kept_by_model(either):
 def test_the_secret_of_business_keys_is_drawn_once(either):
     assert either.secret() == either.secret()
     assert len(either.secret()) == 32
+
+
+def test_an_outcome_by_key_joins_predictions_that_are_stored_later_but_were_made_before_its_time(either):
+    champion, shadow = ModelFacts("credit", "1"), ModelFacts("credit", "2", "shadow")
+    key = (7, 8)
+    assert tell(either, outcome(b"", key=key, at=NOW + SECOND)) == ["orphan"]
+    add(either, awaiting(key=key, model=champion), awaiting(key=key, model=shadow))
+    add(either, awaiting(key=key, model=champion, at=NOW + SECOND))
+    assert counts(either) == {"outcome.joined": 3}
+    add(either, awaiting(key=key, model=champion, at=NOW + 2 * SECOND), awaiting(key=(7, 9)))
+    assert counts(either) == {"outcome.joined": 3, "prediction.pending": 2}
+
+
+def test_a_later_stored_prediction_gets_the_latest_outcome_of_its_key_and_model_and_corrections_follow(
+    either,
+):
+    key, fraud, credit = (7, 8), ModelFacts("fraud"), ModelFacts("credit")
+    add(either, awaiting(key=key, model=credit), awaiting(key=key, model=fraud))
+    tell(either, outcome(b"", "good", key=key, model="credit"))
+    tell(either, outcome(b"", "bad", key=key, model="credit", at=NOW + 2 * SECOND))
+    add(either, awaiting(key=key, model=credit), awaiting(key=key, model=fraud))
+    assert counts(either) == {
+        "outcome.joined": 2, "outcome.superseded": 1, "prediction.pending": 2,
+    }  # fmt: skip
+    assert {c.after.outcome_label for c in either.changes(0)[-2:] if c.after.known} == {"bad"}
+    assert tell(either, outcome(b"", "good", key=key, at=NOW + 3 * SECOND)) == ["joined"]
+    assert counts(either) == {"outcome.joined": 4, "outcome.superseded": 3}
+
+
+def test_an_outcome_by_prediction_id_is_the_truth_of_that_prediction_only(either):
+    pid, key = new_id(), (7, 8)
+    add(either, awaiting(pid, key=key))
+    tell(either, outcome(pid))
+    add(either, awaiting(key=key))
+    assert counts(either) == {"outcome.joined": 1, "prediction.pending": 1}

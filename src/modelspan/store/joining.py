@@ -3,6 +3,10 @@
 The rule for a prediction's outcomes: the latest known one counts. One with a date that says the same as one
 of the same date is a duplicate; one that is older than the current one is superseded on arrival. One without
 a date is the newest when it arrives, and a duplicate if it repeats the current one.
+
+The rule for outcomes by business key: one is the truth of every prediction of its key that is stored when it
+is told, and of every one that is stored later and was made at or before its time. If there is none yet, it
+waits for the first that comes, whenever that was made.
 """
 
 from __future__ import annotations
@@ -42,10 +46,21 @@ class Told(NamedTuple):
     weight: float
     at_ns: int
     stale: int
+    keyed: str | None = None
+    """Told by business key, of this model, if one was named; None if told by prediction id."""
 
     def says(self, label: str | None, value: float | None, weight: float) -> bool:
         """Whether it is the same truth."""
         return (self.label, self.value, self.weight) == (label, value, weight)
+
+    def repeats(self, other: Told) -> bool:
+        """Whether it is the same truth of the same time."""
+        return self.at_ns == other.at_ns and self.says(other.label, other.value, other.weight)
+
+    def again(self, key: tuple[int, int]) -> Outcome:
+        """The same, for another prediction of its key."""
+        dated = True
+        return Outcome(b"", 0, self.label, self.value, self.weight, self.at_ns, dated, key, self.keyed or "")
 
 
 class Joining:
@@ -84,6 +99,24 @@ class Joining:
             for outcome in tx.take_orphans(each):
                 tx.count(0, _OUTCOME + ORPHAN, -1)
                 self._tell(known, outcome)
+        self._follow([(each, known) for each, known in fresh if each.key is not None])
+
+    def _follow(self, fresh: Sequence[tuple[Awaiting, Known]]) -> None:
+        """What was told by key before these were stored, and after they were made, is their truth too."""
+        tx = self._tx
+        tx.find_keyed([each.key[0] for each, _ in fresh])
+        tx.find_outcomes([other.id for each, _ in fresh for other in tx.siblings(each)])
+        for each, known in fresh:
+            told = [
+                outcome
+                for other in tx.siblings(each)
+                for outcome in tx.told[other.id]
+                if not outcome.stale and outcome.at_ns >= each.predicted_ns
+                and outcome.keyed in ("", each.model.name)
+            ]  # fmt: skip
+            found = max(told, key=lambda outcome: (outcome.at_ns, outcome.id), default=None)
+            if found is not None and not any(found.repeats(mine) for mine in tx.told[known.id]):
+                self._tell(known, found.again(each.key))
 
     def tell(self, outcomes: Sequence[Outcome]) -> list[Receipt]:
         """Give each outcome its state."""
@@ -124,10 +157,11 @@ class Joining:
         if current is not None and not outcome.dated:
             at_ns = max(at_ns, current.at_ns + 1)  # a clock that was set back must not make it the older one
         stale = current is not None and at_ns < current.at_ns
-        new = Told(tx.next_position(), label, value, outcome.weight, at_ns, int(stale))
+        keyed = None if outcome.key is None else outcome.model
+        new = Told(tx.next_position(), label, value, outcome.weight, at_ns, int(stale), keyed)
         told.append(new)
         replaces = current.id if current is not None and not stale else 0
-        cells = (new.id, known.id, label, value, new.weight, at_ns, new.stale, replaces)
+        cells = (new.id, known.id, label, value, new.weight, at_ns, new.stale, replaces, keyed)
         self._outcomes.append(sealed("outcomes", cells))
         if stale:
             return Receipt(state=SUPERSEDED)

@@ -47,7 +47,8 @@ CREATE TABLE documents (
   kind TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL, sum BIGINT NOT NULL,
   PRIMARY KEY (kind, name))
 """
-STEPS: Final = (_FIRST, _SECOND)
+_THIRD: Final = "ALTER TABLE outcomes ADD COLUMN keyed TEXT"
+STEPS: Final = (_FIRST, _SECOND, _THIRD)
 """Step n makes version n + 1 of version n."""
 VERSION: Final = len(STEPS)
 
@@ -55,7 +56,7 @@ COLUMNS: Final = {
     "head": "id, position, orphan, predictions, outcomes, orphans, sum",
     "models": "id, document, sum",
     "predictions": "id, lookup, pid, position, model, predicted_ns, label, value, score, extra, sum",
-    "outcomes": "id, prediction, label, value, weight, at_ns, stale, replaces, sum",
+    "outcomes": "id, prediction, label, value, weight, at_ns, stale, replaces, keyed, sum",
     "orphans": "id, lookup, pid, position, label, value, weight, at_ns, dated, rest, model, sum",
     "counts": "model, name, n, sum",
     "ticks": "id, position, orphan, stored_ns, sum",

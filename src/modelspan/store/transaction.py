@@ -106,8 +106,8 @@ class Transaction:
 
         wanted = set(predictions) - self.told.keys()
         self.told.update({number: [] for number in wanted})
-        for number, prediction, *says, _ in sorted(self._find("outcomes", "prediction", wanted)):
-            self.told[prediction].append(Told(number, *says))
+        for row in sorted(self._find("outcomes", "prediction", wanted)):
+            self.told[row[1]].append(Told._make((row[0], *row[2:7], row[8])))
 
     def find_orphans(self, lookups: Sequence[int]) -> None:
         """Read the outcomes that wait for a prediction."""
@@ -137,6 +137,10 @@ class Transaction:
             return [known] if known is not None else []
         found = self._keyed.get(outcome.key, [])
         return [each for each in found if outcome.model in ("", self.facts[each.model].name)]
+
+    def siblings(self, each: Awaiting) -> list[Known]:
+        """The predictions of the same business key, itself too."""
+        return self._keyed.get(each.key, [])
 
     def take_orphans(self, each: Awaiting) -> list[Outcome]:
         """The outcomes that waited for this prediction, oldest first; they wait no more."""
