@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
 from opentelemetry import trace
 
 from modelspan import _setup, semconv
-from modelspan.delivery.logs import LogEvent
 from modelspan.errors import ConfigError
 from modelspan.pipeline.text import clean_text
+from modelspan.sinks.feedback_events import event
 from modelspan.store.rows import QUEUED, REJECTED, UNACKNOWLEDGED, Receipt
 from modelspan.store.truth import RefusedError, read_outcome
 
@@ -67,8 +68,8 @@ def feedback(
     """Tell the outcome of an earlier prediction, minutes or months later, from any process.
 
     With a store (`data`, `MODELSPAN_DATA`) it is kept and joined with its prediction; docs/feedback.md says
-    which states an outcome can have. The event `ml.prediction.feedback` goes out in any case, under the trace
-    id of the prediction, and a current span gets a link to it.
+    which states an outcome can have. The event `ml.prediction.feedback` goes out under the trace id of the
+    prediction, with a store once it has joined; a current span gets a link to it.
 
     Args:
         prediction_id: What `current_prediction().id` gave; or a list of mappings, one for each outcome, with
@@ -116,10 +117,11 @@ def _names(model: str, version: str) -> dict[str, str]:
 def _tell(runtime: Runtime | None, told: Outcome, names: dict[str, str], wait: bool | float) -> Receipt:
     if runtime is None:
         return _NOTHING
-    _announce(runtime, told, names)
+    _link(told)
     if runtime.recorder is None:
+        runtime.queue.put(partial(runtime.emit_log, event(told, told.pid, told.row, names)), _COST, "logs")
         return _SENT
-    return _ask(runtime, [told], wait)[0] if wait else runtime.recorder.tell(told)
+    return _ask(runtime, [told], names, wait)[0] if wait else runtime.recorder.tell(told, names)
 
 
 def _batch(
@@ -152,39 +154,22 @@ def _tell_all(
     if not wait or runtime is None:
         return [_tell(runtime, each, names, wait=False) for each in told]
     for each in told:
-        _announce(runtime, each, names)
-    return _ask(runtime, told, wait)
+        _link(each)
+    return _ask(runtime, told, names, wait)
 
 
-def _ask(runtime: Runtime, told: list[Outcome], wait: bool | float) -> list[Receipt]:
+def _ask(runtime: Runtime, told: list[Outcome], names: dict[str, str], wait: bool | float) -> list[Receipt]:
     """Commit, after the predictions that this process made before."""
     assert runtime.recorder is not None
     deadline = time.monotonic() + (WAIT_SECONDS if wait is True else wait)
     runtime.settle(deadline)
-    return runtime.recorder.ask(told, max(0.0, deadline - time.monotonic()))
+    return runtime.recorder.ask(told, max(0.0, deadline - time.monotonic()), names)
 
 
-def _announce(runtime: Runtime, told: Outcome, names: dict[str, str]) -> None:
-    """The event under the prediction's trace, and a link to its span from the span that is current here."""
-    if not told.pid:
-        return  # known by a business key only: the trace is not known here
-    trace_id, span_id = int.from_bytes(told.pid[:16], "big"), int.from_bytes(told.pid[16:], "big")
-    prediction_id = f"{trace_id:032x}-{span_id:016x}"
-    said = told.label if told.label is not None else told.value
-    attributes: dict[str, Any] = {
-        semconv.PREDICTION_ID: prediction_id,
-        semconv.PREDICTION_ROW: told.row,
-        **names,
-    }
-    attributes[semconv.OUTCOME_LABEL if told.label is not None else semconv.OUTCOME_VALUE] = said
-    if told.weight != 1.0:
-        attributes[semconv.OUTCOME_WEIGHT] = told.weight
-    event = LogEvent(
-        event=semconv.FEEDBACK_EVENT.name, body=f"outcome {said}", attributes=attributes,
-        trace_id=trace_id, span_id=span_id,
-    )  # fmt: skip
-    runtime.queue.put(lambda: runtime.emit_log(event), _COST, "logs")
+def _link(told: Outcome) -> None:
+    """A link to the prediction's span from the span that is current here, if the prediction is known here."""
     span = trace.get_current_span()
-    if span.is_recording():
+    if told.pid and span.is_recording():
+        trace_id, span_id = int.from_bytes(told.pid[:16], "big"), int.from_bytes(told.pid[16:], "big")
         context = trace.SpanContext(trace_id, span_id, is_remote=True, trace_flags=trace.TraceFlags(1))
-        span.add_link(context, {semconv.PREDICTION_ID: prediction_id})
+        span.add_link(context, {semconv.PREDICTION_ID: f"{trace_id:032x}-{span_id:016x}"})

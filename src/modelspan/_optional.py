@@ -80,6 +80,7 @@ def open_follower(
         return None
     from modelspan.sinks import (  # noqa: PLC0415 - few want it
         feedback,
+        feedback_events,
         follower,
         kpis,
         outcome_feed,
@@ -91,6 +92,7 @@ def open_follower(
     from modelspan.threshold_file import load_thresholds  # noqa: PLC0415 - as above
 
     store, emit = recorder.store, detectors.emit
+    recorder.announce = feedback_events.announcer(emit)
     book = performance_book.Book(store, config.performance_window_seconds, config.performance_windows)
     computed = kpis.KpiSink(meter, store, config.kpis)
     listeners: list[Any] = [

@@ -248,6 +248,31 @@ def test_the_span_that_tells_the_truth_gets_a_link_to_the_span_of_the_prediction
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 
+def test_the_event_has_the_model_that_the_store_knows_and_the_time_of_the_outcome(told, recorded):
+    scorer(key=lambda row: row["loan"])({"p": 0.7, "loan": 7})
+    made = last()
+    at = time.time() - 60
+    modelspan.feedback(made, "bad", at=at, wait=True)
+    modelspan.feedback(made, "bad", at=at, wait=True)  # a repetition is no news
+    modelspan.feedback(made, "good", at=at - 60, wait=True)  # nor is what was known before
+    modelspan.feedback(made, "ugly", at=at + 1, wait=True)  # nor what has no meaning
+    modelspan.feedback(key=7, outcome="good", at=at + 2, wait=True)
+    events = recorded.events("ml.prediction.feedback")
+    assert [each.attributes["ml.outcome.label"] for each in events] == ["bad", "good"]
+    for each in events:
+        assert each.attributes["ml.model.name"] == "credit"
+        assert each.attributes["ml.model.version"] == "1"
+        assert each.attributes["ml.prediction.id"] == made
+        assert f"{each.trace_id:032x}-{each.span_id:016x}" == made
+    assert events[0].timestamp == pytest.approx(at * 1e9, abs=2e3)
+
+
+def test_an_outcome_before_its_prediction_is_told_with_the_names_of_the_caller(told, recorded):
+    modelspan.feedback(f"{7:032x}-{8:016x}", "bad", model="credit", wait=True)
+    (event,) = recorded.events("ml.prediction.feedback")
+    assert event.attributes["ml.model.name"] == "credit"
+
+
 def test_what_became_of_outcomes_is_a_metric(told, recorded):
     scorer()({"p": 0.7})
     modelspan.feedback(last(), "bad", wait=True)

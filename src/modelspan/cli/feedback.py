@@ -31,6 +31,8 @@ modelspan feedback import labels.csv --data /var/lib/credit-api
 
 modelspan feedback import labels.parquet --id pred --outcome defaulted --at known_on
 
+modelspan feedback import labels.csv --endpoint http://127.0.0.1:4318     events of those that joined, too
+
 modelspan feedback import loans.csv --key loan_id --outcome defaulted --model credit-risk
 
 A run that was interrupted goes on where it stopped; rows that were told before are duplicates and count once.
@@ -65,8 +67,15 @@ def import_file(
     results: Annotated[
         Path | None, typer.Option(help="File for the state of each row.", show_default="FILE.results.csv")
     ] = None,
+    endpoint: Annotated[
+        str,
+        typer.Option(
+            help="OTLP address that gets an event for each outcome that joined.", envvar="MODELSPAN_ENDPOINT"
+        ),
+    ] = "",
 ) -> None:
     """Tell the outcomes of a file; status 1 when a row was rejected for another reason than a repetition."""
+    from modelspan.cli.feedback_events import announcing
     from modelspan.store.database import UnavailableError
     from modelspan.store.importing import Columns, count_rows, import_outcomes
 
@@ -74,9 +83,9 @@ def import_file(
     into = results or file.with_name(f"{file.name}.results.csv")
     try:
         opened = _open(data, store)
-        with _progress(count_rows(file)) as bar:
+        with announcing(endpoint) as announce, _progress(count_rows(file)) as bar:
             counts = import_outcomes(
-                opened, file, columns, into, model=model,
+                opened, file, columns, into, model=model, announce=announce or (lambda _: None),
                 progress=lambda done: bar.update(bar.task_ids[0], completed=done),
             )  # fmt: skip
         opened.close()
@@ -86,6 +95,9 @@ def import_file(
         _fail(f"the store cannot be written ({error}); the rest is not acknowledged: run it again to go on")
     _print("rows", counts)
     print(f"The state of each row is in {into}.")
+    if announce is not None:
+        rest = f"; {endpoint} stopped taking them, the outcomes are stored" if announce.failed else ""
+        print(f"{announce.sent:,} events were sent{rest}.")
     bad = [name for name in counts if name.startswith("rejected") and not name.endswith("duplicate")]
     raise typer.Exit(int(bool(bad)))
 

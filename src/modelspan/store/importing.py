@@ -17,10 +17,12 @@ from modelspan.store.rows import REJECTED, Outcome, Receipt
 from modelspan.store.truth import RefusedError, read_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from modelspan.store.outcomes import OutcomeStore
+
+    Announce = Callable[[Sequence[tuple[Outcome, Receipt]]], object]
 
 CHUNK: Final = 2000
 _FINGERPRINT_BYTES: Final = 1024**2
@@ -68,6 +70,7 @@ def import_outcomes(
     *,
     model: str = "",
     progress: Callable[[int], None] = lambda _: None,
+    announce: Announce = lambda _: None,
 ) -> Counter[str]:
     """Tell the outcomes of a .csv or .parquet file, after those that `results` has already.
 
@@ -78,6 +81,7 @@ def import_outcomes(
         results: A CSV file with line, state and reason of each row, written after each commit.
         model: With a key column: only predictions of this model.
         progress: Called with the number of rows that are done.
+        announce: Called with the outcomes of each commit and what became of them.
 
     Returns:
         Rows by state and reason, those of earlier runs too.
@@ -92,7 +96,7 @@ def import_outcomes(
     with results.open("a", encoding="utf-8", newline="") as out:
         write = csv.writer(out)
         for chunk in _chunks(rows, done):
-            for state, reason in _tell(store, chunk, columns, model):
+            for state, reason in _tell(store, chunk, columns, model, announce):
                 done += 1
                 counts[f"{state} {reason}".strip()] += 1
                 write.writerow((done, state, reason))
@@ -109,7 +113,9 @@ def count_rows(path: Path) -> int:
         return max(0, sum(block.count(b"\n") for block in iter(lambda: file.read(1024**2), b"")) - 1)
 
 
-def _tell(store: OutcomeStore, chunk: list[Row], columns: Columns, model: str) -> Iterator[tuple[str, str]]:
+def _tell(
+    store: OutcomeStore, chunk: list[Row], columns: Columns, model: str, announce: Announce
+) -> Iterator[tuple[str, str]]:
     read: list[Outcome | Receipt] = []
     refused: Counter[str] = Counter()
     for cells in chunk:
@@ -120,9 +126,11 @@ def _tell(store: OutcomeStore, chunk: list[Row], columns: Columns, model: str) -
             refused[error.reason] += 1
             read.append(Receipt(state=REJECTED, reason=error.reason))
     outcomes = [each for each in read if isinstance(each, Outcome)]
-    receipts = iter(store.commit([], outcomes, time.time_ns(), refused))
+    receipts = store.commit([], outcomes, time.time_ns(), refused)
+    announce(list(zip(outcomes, receipts, strict=True)))
+    answers = iter(receipts)
     for each in read:
-        receipt = each if isinstance(each, Receipt) else next(receipts)
+        receipt = each if isinstance(each, Receipt) else next(answers)
         yield receipt.state, receipt.reason
 
 

@@ -11,17 +11,17 @@ waits for the first that comes, whenever that was made.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from modelspan.store.fitting import fit
 from modelspan.store.rows import (
     JOINED,
     ORPHAN,
     REJECTED,
     SUPERSEDED,
-    ModelFacts,
     Outcome,
     Receipt,
+    Target,
     lookup,
     sealed,
 )
@@ -134,7 +134,14 @@ class Joining:
     def _tell_all(self, targets: Sequence[Known], outcome: Outcome) -> Receipt:
         """An outcome by business key is the truth of every prediction of that key."""
         receipts = [self._tell(known, outcome) for known in targets]
-        return min(receipts, key=lambda receipt: (JOINED, SUPERSEDED, REJECTED).index(receipt.state))
+        joined = tuple(
+            Target(known.pid, known.row, self._tx.facts[known.model])
+            for known, receipt in zip(targets, receipts, strict=True)
+            if receipt.state == JOINED
+        )
+        if joined:
+            return Receipt(state=JOINED, targets=joined)
+        return min(receipts, key=lambda receipt: (SUPERSEDED, REJECTED).index(receipt.state))
 
     def _tell(self, known: Known, outcome: Outcome) -> Receipt:
         label, value, reason = fit(known, self._tx.facts[known.model], outcome)
@@ -191,39 +198,6 @@ class Joining:
         self._tx.insert("outcomes", self._outcomes)
         self._tx.insert("orphans", self._orphans)
         self._tx.finish()
-
-
-def fit(known: Known, facts: ModelFacts, outcome: Outcome) -> tuple[str | None, float | None, str]:
-    """The outcome as label and value of the prediction's kind, and why it has no meaning for it."""
-    if known.kind == "value":
-        number = outcome.value if outcome.label is None else _number(outcome.label)
-        return (None, number, "") if number is not None else (None, None, "wrong_type")
-    if known.kind != "label":
-        return outcome.label, outcome.value, ""
-    label = outcome.label if outcome.value is None else _whole(outcome.value)
-    if label is None:
-        return None, None, "wrong_type"
-    if not facts.classes or label in facts.classes:
-        return label, None, ""
-    number = _number(label)
-    position = int(number) if number is not None and number.is_integer() else -1
-    if 0 <= position < len(facts.classes):
-        return facts.classes[position], None, ""
-    return None, None, "unknown_class"
-
-
-def _number(label: str) -> float | None:
-    """A label that is a number: in a file all are text until the kind of the prediction is known."""
-    try:
-        number = float(label)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _whole(value: float) -> str | None:
-    """A value that is a whole number, as a label: a data frame turns classes with gaps into floats."""
-    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else None
 
 
 def _same_row(one: Outcome, other: Outcome) -> bool:

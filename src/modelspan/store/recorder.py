@@ -6,16 +6,17 @@ import logging
 import threading
 import time
 from collections import Counter, deque
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from modelspan.guard import fault
+from modelspan.guard import fault, guard
 from modelspan.store.database import UnavailableError
 from modelspan.store.keys import hashed
 from modelspan.store.retention import sweep
 from modelspan.store.rows import QUEUED, UNACKNOWLEDGED, Receipt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from modelspan.delivery.accounting import Ledger
     from modelspan.store.outcomes import OutcomeStore
@@ -48,6 +49,7 @@ class _Waiting:
 
 class _Item(NamedTuple):
     outcome: Outcome | None
+    names: Mapping[str, str] = MappingProxyType({})
     waiting: _Waiting | None = None
 
 
@@ -63,6 +65,8 @@ class Recorder:
         self.store = store
         self.busy = threading.Lock()
         """Held during a commit."""
+        self.announce: Callable[[Outcome, Receipt, Mapping[str, str]], None] | None = None
+        """Called with each outcome that is committed, what became of it, and what `tell` was given."""
         self._ledger = ledger
         self._tick = tick_seconds
         self._keep = (window_days, max_bytes)
@@ -91,21 +95,23 @@ class Recorder:
         if len(self._predictions) >= GROUP:
             self._wake.set()
 
-    def tell(self, outcome: Outcome) -> Receipt:
+    def tell(self, outcome: Outcome, names: Mapping[str, str] = MappingProxyType({})) -> Receipt:
         """Store an outcome with the next commit."""
         if len(self._outcomes) >= MAX_WAITING or self._stop.is_set():
             self._ledger.lose(OUTCOMES, "store_unavailable")
             return Receipt(state=UNACKNOWLEDGED)
         self._ledger.emit(OUTCOMES)
-        self._outcomes.append(_Item(outcome))
+        self._outcomes.append(_Item(outcome, names))
         return Receipt(state=QUEUED)
 
-    def ask(self, outcomes: Sequence[Outcome], seconds: float) -> list[Receipt]:
+    def ask(
+        self, outcomes: Sequence[Outcome], seconds: float, names: Mapping[str, str] = MappingProxyType({})
+    ) -> list[Receipt]:
         """Store outcomes and say what became of them; unacknowledged, those not committed in time."""
         waiting = _Waiting(len(outcomes))
         if outcomes:
             self._ledger.emit(OUTCOMES, len(outcomes))
-            self._outcomes.extend(_Item(outcome, waiting) for outcome in outcomes)
+            self._outcomes.extend(_Item(outcome, names, waiting) for outcome in outcomes)
             self._wake.set()
             waiting.done.wait(seconds)
         known = list(waiting.receipts)
@@ -119,7 +125,7 @@ class Recorder:
     def flush(self, deadline: float) -> bool:
         """Wait until all that was handed over before is committed, until `deadline` (monotonic)."""
         waiting = _Waiting(0)
-        self._outcomes.append(_Item(None, waiting))
+        self._outcomes.append(_Item(None, waiting=waiting))
         self._wake.set()
         return waiting.done.wait(max(0.0, deadline - time.monotonic()))
 
@@ -185,6 +191,9 @@ class Recorder:
         answers = iter(receipts)
         for item in items:
             receipt = next(answers) if item.outcome is not None else Receipt(state=QUEUED)
+            if item.outcome is not None and self.announce is not None:
+                with guard("announcing an outcome"):
+                    self.announce(item.outcome, receipt, item.names)
             if item.waiting is not None:
                 item.waiting.add(receipt)
 

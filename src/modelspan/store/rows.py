@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 JOINED: Final = "joined"
@@ -84,6 +84,14 @@ class Outcome(NamedTuple):
         return int(self.key[0]) if self.key else lookup(self.pid, self.row)
 
 
+class Target(NamedTuple):
+    """A prediction that an outcome became the truth of."""
+
+    pid: bytes
+    row: int
+    model: ModelFacts
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """What became of one outcome."""
@@ -92,6 +100,8 @@ class Receipt:
     """joined, superseded, orphan or rejected; queued, if nobody waited; unacknowledged, if it may be lost."""
     reason: str = ""
     """Why it was rejected: duplicate, invalid_id, nan, wrong_type, unknown_class, future, …"""
+    targets: tuple[Target, ...] = field(default=(), repr=False, compare=False)
+    """The predictions that it is the truth of now; several, if it was told by business key."""
 
     @property
     def committed(self) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from flask import Blueprint, Response, request
 
 from modelspan import semconv
+from modelspan.sinks.feedback_events import events
 from modelspan.store.database import UnavailableError
 from modelspan.store.keys import hashed
 from modelspan.store.rows import REJECTED, Outcome, Receipt
@@ -22,6 +23,7 @@ from modelspan.viewer.storage import Backlog
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from modelspan.delivery.logs import LogEvent
     from modelspan.store.outcomes import OutcomeStore
     from modelspan.viewer.storage import Writer
 
@@ -76,9 +78,10 @@ def _take(store: OutcomeStore, writer: Writer) -> Response:
     for each in read:
         if isinstance(each, RefusedError):
             refused[each.reason] = refused.get(each.reason, 0) + 1
-    receipts = iter(store.commit([], told, time.time_ns(), refused))
-    results = [_result(next(receipts) if isinstance(each, Outcome) else each) for each in read]
-    _show(writer, told)
+    receipts = store.commit([], told, time.time_ns(), refused)
+    answers = iter(receipts)
+    results = [_result(next(answers) if isinstance(each, Outcome) else each) for each in read]
+    _show(writer, told, receipts)
     if many:
         return answer({"results": results})
     return answer(results[0], 422 if results[0].get("error") else 200)
@@ -126,9 +129,10 @@ def _result(receipt: Receipt | RefusedError) -> dict[str, str]:
     return found
 
 
-def _show(writer: Writer, told: Sequence[Outcome]) -> None:
+def _show(writer: Writer, told: Sequence[Outcome], receipts: Sequence[Receipt]) -> None:
     """The outcomes as events of their traces, so that the page shows them; the store has them in any case."""
-    records = [_record(each) for each in told if each.pid]
+    pairs = zip(told, receipts, strict=True)
+    records = [_record(event) for outcome, receipt in pairs for event in events(outcome, receipt, {})]
     if not records:
         return
     scope = {"scope": {"name": semconv.SCOPE}, "logRecords": records}
@@ -139,26 +143,23 @@ def _show(writer: Writer, told: Sequence[Outcome]) -> None:
         return
 
 
-def _record(told: Outcome) -> dict[str, Any]:
-    trace_id, span_id = told.pid[:16].hex(), told.pid[16:].hex()
-    outcome = (
-        {"key": semconv.OUTCOME_VALUE, "value": {"doubleValue": told.value}}
-        if told.label is None
-        else {"key": semconv.OUTCOME_LABEL, "value": {"stringValue": told.label}}
-    )
+def _record(event: LogEvent) -> dict[str, Any]:
+    """As OTLP/JSON has it."""
     return {
-        "timeUnixNano": str(told.at_ns),
-        "eventName": semconv.FEEDBACK_EVENT.name,
-        "severityNumber": 9,
-        "body": {"stringValue": f"outcome {told.label if told.label is not None else told.value}"},
-        "traceId": trace_id,
-        "spanId": span_id,
-        "attributes": [
-            {"key": semconv.PREDICTION_ID, "value": {"stringValue": f"{trace_id}-{span_id}"}},
-            {"key": semconv.PREDICTION_ROW, "value": {"intValue": str(told.row)}},
-            outcome,
-        ],
+        "timeUnixNano": str(event.time_ns),
+        "eventName": event.event,
+        "severityNumber": event.severity,
+        "body": {"stringValue": event.body},
+        "traceId": f"{event.trace_id:032x}",
+        "spanId": f"{event.span_id:016x}",
+        "attributes": [{"key": name, "value": _value(each)} for name, each in event.attributes.items()],
     }
+
+
+def _value(value: Any) -> dict[str, Any]:
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    return {"doubleValue": value} if isinstance(value, float) else {"stringValue": value}
 
 
 def _unavailable(said: str) -> Response:
