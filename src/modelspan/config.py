@@ -17,6 +17,7 @@ from modelspan.config_rules import (
     check_kpis,
     check_names,
     check_proxy,
+    check_ranges,
     check_redaction,
     check_rollbar,
     check_store,
@@ -140,10 +141,7 @@ class Config:
         check_store(self)
         check_redaction(self)
         check_drift_rule(self)
-        for name, low, high in _RANGES:
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ConfigError(f"{name}={value!r} is out of range; choose from {low:g} to {high:g}")
+        check_ranges(self)
 
     def __repr__(self) -> str:
         """The settings without those that are secret; of addresses the host only."""
@@ -209,26 +207,6 @@ ENVIRONMENT = {
     "MODELSPAN_ROLLBAR_ENDPOINT": "rollbar_endpoint",
 }
 """Environment variable to setting."""
-
-_RANGES = (
-    ("metric_interval_seconds", 0.1, 3600.0),
-    ("tick_seconds", 0.01, 10.0),
-    ("exit_timeout_seconds", 0.0, 60.0),
-    ("queue_bytes", 64 * 1024, 2**40),
-    ("spool_bytes", 1024 * 1024, 2**40),
-    ("cpu_budget", 0.01, 64.0),
-    ("sample_rows", 1, 10_000),
-    ("log_rows", 0, 10_000),
-    ("performance_window_seconds", 1.0, 2_592_000.0),
-    ("performance_windows", 2, 10_000),
-    ("join_window_days", 1e-6, 3650.0),
-    ("store_bytes", 1_000_000, 2**50),
-    ("drift_false_alarm_rate", 1e-9, 0.5),
-    ("fleet_features", 0, 1000),
-    ("fleet_levels", 1, 100),
-    ("drift_smallest_effect", 0.001, 10.0),
-    ("drift_look_rows", 1, 10_000_000),
-)
 
 
 def data_folder(environment: Mapping[str, str]) -> Path:

@@ -71,7 +71,7 @@ EXCEPTION_EVENT: Final = Event(
     (*_PREDICTION, EXCEPTION_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE),
 )  # fmt: skip
 FEEDBACK_EVENT: Final = Event(
-    "ml.prediction.feedback", "The outcome of an earlier prediction, under its trace id; with a store, once it has joined.",
+    "ml.prediction.feedback", "The outcome of an earlier prediction, under that prediction's trace id.",
     (MODEL_NAME, MODEL_VERSION, PREDICTION_ID, PREDICTION_ROW, OUTCOME_LABEL, OUTCOME_VALUE,
      OUTCOME_WEIGHT),
 )  # fmt: skip
