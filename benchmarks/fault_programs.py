@@ -113,10 +113,15 @@ async def asgi(scope, receive, send):
     await send({"type": "http.response.body", "body": body})
 """
 
+ASGI = ("gunicorn", "served:asgi", "--workers", "2", "--worker-class", "uvicorn_worker.UvicornWorker")
 SERVERS = {
     "uvicorn": ("uvicorn", "served:asgi", "--workers", "1"),
     "uvicorn, 2 workers": ("uvicorn", "served:asgi", "--workers", "2"),
     "gunicorn, 2 sync workers": ("gunicorn", "served:wsgi", "--workers", "2"),
     "gunicorn, 2 × 4 threads": ("gunicorn", "served:wsgi", "--workers", "2", "--threads", "4"),
     "gunicorn, preloaded": ("gunicorn", "served:wsgi", "--workers", "2", "--preload"),
+    "gunicorn, 2 uvicorn workers": ASGI,
+    "the same, preloaded": (*ASGI, "--preload"),
+    "the same, replaced after 50 requests": (*ASGI, "--max-requests", "50"),
+    "the same, with uvicorn's own class": (*ASGI[:-1], "uvicorn.workers.UvicornWorker"),
 }

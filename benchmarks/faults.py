@@ -163,11 +163,12 @@ def post(port, number):
         return reply.read().decode()
 
 
-def first_answer(port, seconds=60):
+def asked(port, number, seconds=60):
+    """The answer; asked again while nobody listens, and if a worker that is replaced refuses."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return post(port, 0)
+            return post(port, number)
         except OSError:
             if time.monotonic() > deadline:
                 raise
@@ -186,7 +187,7 @@ def serve(command, requests):
             words = [sys.executable, "-m", *map(str, (*command, *where)), "--log-level", "error"]
             process = subprocess.Popen(words, cwd=folder, env=env, stdout=output, stderr=output)
             try:
-                ids = [first_answer(port), *(post(port, i) for i in range(1, requests))]
+                ids = [asked(port, i) for i in range(requests)]
                 process.send_signal(signal.SIGTERM)
                 began = time.monotonic()
                 status = process.wait(60)

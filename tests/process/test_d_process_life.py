@@ -107,12 +107,26 @@ def application(environ, start_response):
     answer = predict({"a": 1})
     start_response("200 OK", [("content-type", "text/plain")])
     return [str(answer).encode()]
+
+async def served(scope, receive, send):
+    if scope["type"] == "http":
+        answer = predict({"a": 1})
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": str(answer).encode()})
 """
+UVICORN = ("program:served", "--worker-class", "uvicorn_worker.UvicornWorker")
 
 
-def test_d08_workers_replaced_after_some_requests_lose_nothing(program, queries, stop, until, free_port):
+@pytest.mark.parametrize(
+    "words",
+    [("program:application",), UVICORN, (*UVICORN, "--preload")],
+    ids=["sync", "uvicorn", "uvicorn, preloaded"],
+)
+def test_d08_workers_replaced_after_some_requests_lose_nothing(
+    program, queries, stop, until, free_port, words
+):
     process = program(GUNICORN).start(
-        sys.executable, "-m", "gunicorn", "program:application", "--workers", "2", "--max-requests", "20",
+        sys.executable, "-m", "gunicorn", *words, "--workers", "2", "--max-requests", "20",
         "--bind", f"127.0.0.1:{free_port}", "--log-level", "error",
     )  # fmt: skip
     import urllib.error
@@ -131,7 +145,7 @@ def test_d08_workers_replaced_after_some_requests_lose_nothing(program, queries,
 
     try:
         until(ask)
-        for _ in range(150):
+        for _ in range(100):
             until(ask)
     finally:
         output = stop(process)
