@@ -123,7 +123,7 @@ UVICORN = ("program:served", "--worker-class", "uvicorn_worker.UvicornWorker")
     ids=["sync", "uvicorn", "uvicorn, preloaded"],
 )
 def test_d08_workers_replaced_after_some_requests_lose_nothing(
-    program, queries, stop, until, free_port, words
+    program, queries, stop, until, free_port, *, words
 ):
     process = program(GUNICORN).start(
         sys.executable, "-m", "gunicorn", *words, "--workers", "2", "--max-requests", "20",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from elastic import client, documents, indexed, made, requests  # noqa: F401 - fixtures
+from panels import panels  # noqa: F401 - a fixture
 from stack_servers import (
     Alertmanager,
     Bugsink,

@@ -24,6 +24,8 @@ FALSE_ALARMS: Final = 0.01
 LEAST_COVERAGE: Final = 0.05
 _YEAR: Final = 31_536_000
 _DRIFT: Final = "modelspan-drift"
+_PERFORMANCE: Final = "modelspan-performance"
+_THRESHOLD: Final = label_name(semconv.THRESHOLD_NAME)
 _FEATURE: Final = f"{{{{ $labels.{FEATURE} }}}} of {WHO}"
 _DRIFT_STEPS = (
     "Open the drift dashboard at the feature: which bins grew, since when, in which replicas?",
@@ -40,7 +42,8 @@ _DRIFT_STEPS = (
 
 def all_alerts(plan: Plan) -> list[Alert]:
     """Every alert, in the order of the runbooks."""
-    return [*budget.alerts(plan), _absent(), _drift(), _fleet_drift(plan), _coverage(), _dropped(), _faults()]
+    models = [_absent(), _drift(), _fleet_drift(plan), _threshold(), _coverage()]
+    return [*budget.alerts(plan), *models, _dropped(), _faults()]
 
 
 def files(plan: Plan) -> Files:
@@ -110,6 +113,27 @@ def _fleet_drift(plan: Plan) -> Alert:
     )
 
 
+def _threshold() -> Alert:
+    """Processes that share a store show the same state, so the largest and not the sum."""
+    by = labels((*MODEL, _THRESHOLD, label_name(semconv.SEGMENT_NAME), label_name(semconv.SEGMENT_VALUE)))
+    return Alert(
+        name="ModelThresholdCrossed",
+        expression=f"max by {by} ({metric_name(semconv.THRESHOLD_CROSSED)}) > 0",
+        severity="ticket",
+        summary=f"{{{{ $labels.{_THRESHOLD} }}}}: {WHO} is beyond its threshold",
+        description="In the newest window that is over and has enough outcomes.",
+        dashboard=_PERFORMANCE,
+        means="A measure of performance or a KPI lies beyond a threshold of the file that `thresholds` "
+        f"names. Its false-alarm rate stands in the event `{semconv.THRESHOLD_EVENT.name}`. It resolves with "
+        "the first judged window that is back.",
+        steps=(
+            "Read the event: the value, its limits, and the window of prediction time that it is about.",
+            "Open the performance dashboard: is coverage usual, and did all segments and versions move?",
+            "If the drift dashboard shows a cause upstream, repair that; else retrain, or roll back.",
+        ),
+    )
+
+
 def _coverage() -> Alert:
     share = metric_name(semconv.PERFORMANCE_SHARE)
     whole = f'{label_name(semconv.SEGMENT_NAME)}="", {label_name(semconv.PERFORMANCE_WINDOW)}="all"'
@@ -120,7 +144,7 @@ def _coverage() -> Alert:
         severity="ticket",
         summary=f"Outcomes of {WHO} hardly come",
         description="{{ $value | humanizePercentage }} of the predictions have an outcome.",
-        dashboard="modelspan-performance",
+        dashboard=_PERFORMANCE,
         means=f"Of all predictions that are kept, less than {LEAST_COVERAGE:.0%} have an outcome, for an "
         "hour: measures of performance stand on little, and perhaps on a biased part.",
         steps=(
