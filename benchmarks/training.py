@@ -1,10 +1,11 @@
 """What watching costs a step of training: the same loop with and without it, side by side in one process.
 
-    python benchmarks/training.py [--framework torch|keras|sklearn] [--rounds 20] [--steps 400]
+    python benchmarks/training.py [--framework torch|keras|sklearn] [--seconds 60] [--steps 100]
 
-CPU time of the process, the background thread and those of the framework included, of rounds that alternate.
-Beside the ratio of the sums stands the median of the rounds' ratios; one round before goes uncounted. Without
---framework: all that are installed where it runs.
+CPU time of the process, the background thread included, on one processor and without a framework's own
+threads, whose waiting counts as work. Rounds come in pairs, without and with, in an order that alternates;
+the ratio is the geometric mean of the pairs' ratios with its 95 % interval (Student's t), and a round of each
+before goes uncounted. Without --framework: all that are installed where it runs.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ import argparse
 import importlib.util
 import itertools
 import os
-import statistics
 import time
 
 os.environ.update(OTEL_TRACES_EXPORTER="none", OTEL_LOGS_EXPORTER="none", OTEL_METRICS_EXPORTER="none")
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
+from scipy import stats
 
 import modelspan
+from modelspan.integrations.sklearn import FitMonitor, TrackedScorer
 
 RNG = np.random.default_rng(0)
 
@@ -85,19 +88,67 @@ def keras_loops(steps, probe=False):
     return lambda: plain.fit(x, y, **fit), lambda: watched.fit(x, y, callbacks=[callback], **fit)
 
 
-def sklearn_loops(steps):
+def partial_fit_loops(steps):
     """`partial_fit` of an MLP, 128 rows a call, an epoch of so many calls."""
     from sklearn.neural_network import MLPRegressor
 
-    from modelspan.integrations.sklearn import FitMonitor
-
     x, y = RNG.normal(size=(128, 128)), RNG.normal(size=128)
-    plain, watched = (MLPRegressor(hidden_layer_sizes=(384, 128), random_state=0) for _ in range(2))
 
     def train(net):
         for _ in range(steps):
             net.partial_fit(x, y)
 
+    return epochs(train, *(MLPRegressor(hidden_layer_sizes=(384, 128), random_state=0) for _ in range(2)))
+
+
+def boosting_loops(steps):
+    """One more tree of gradient boosting by `warm_start`, 2,000 rows: an epoch each, a tenth of `steps`."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    x, y = RNG.normal(size=(2000, 20)), RNG.normal(size=2000)
+    trees = max(1, steps // 10)
+
+    def begin(net):
+        net.set_params(max_iter=1, warm_start=False).fit(x, y)
+        net.set_params(warm_start=True)
+
+    def one_more(net):
+        net.set_params(max_iter=net.max_iter + 1).fit(x, y)
+
+    plain, watched = (HistGradientBoostingRegressor(max_leaf_nodes=15) for _ in range(2))
+    monitor = FitMonitor(watched, model="bench").__enter__()
+
+    def without():
+        begin(plain)
+        for _ in range(trees):
+            one_more(plain)
+
+    def with_it():
+        begin(watched)
+        for _ in range(trees):
+            with monitor.epoch():
+                one_more(watched)
+
+    return without, with_it
+
+
+def scoring_loops(steps):
+    """Cross-validation of a logistic regression, 2,000 rows: one of ten folds is a tenth of `steps`."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_score
+
+    x, y = RNG.normal(size=(2000, 20)), RNG.integers(0, 2, 2000)
+    scorer = TrackedScorer("roc_auc", model="bench").__enter__()
+
+    def score(scoring):
+        for _ in range(max(1, steps // 100)):
+            cross_val_score(LogisticRegression(), x, y, cv=10, scoring=scoring)
+
+    return lambda: score("roc_auc"), lambda: score(scorer)
+
+
+def epochs(train, plain, watched):
+    """A loop that is one epoch."""
     monitor = FitMonitor(watched, model="bench").__enter__()
 
     def with_it():
@@ -111,41 +162,52 @@ CASES = {
     "torch": ("torch", torch_loops),
     "keras": ("keras", keras_loops),
     "keras, with a probe": ("keras", lambda steps: keras_loops(steps, probe=True)),
-    "sklearn partial_fit": ("sklearn", sklearn_loops),
+    "sklearn MLP, partial_fit": ("sklearn", partial_fit_loops),
+    "sklearn boosting, epochs of one tree": ("sklearn", boosting_loops),
+    "sklearn cross-validation": ("sklearn", scoring_loops),
 }
 
 
-def measure(loops, rounds):
-    """CPU seconds of each round, without and with, the order alternating."""
+def measure(loops, seconds):
+    """CPU seconds of pairs of rounds, shape (pairs, 2), without and with."""
     for loop in loops:
         loop()
-    spent = ([], [])
-    for number in track(range(rounds), description="rounds", transient=True):
-        for which in (0, 1) if number % 2 else (1, 0):
+    pairs, until = [], time.monotonic() + seconds
+    while time.monotonic() < until or len(pairs) < 4:
+        spent = [0.0, 0.0]
+        for which in (0, 1) if len(pairs) % 2 else (1, 0):
             started = time.process_time()
             loops[which]()
-            spent[which].append(time.process_time() - started)
-    return spent
+            spent[which] = time.process_time() - started
+        pairs.append(spent)
+    return np.array(pairs)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--framework", choices=("torch", "keras", "sklearn"))
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--seconds", type=float, default=60, help="of each loop")
+    parser.add_argument("--steps", type=int, default=100, help="of a round")
     args = parser.parse_args()
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     modelspan.configure(service_name="bench")
-    table = Table("loop", "ms a step", "watched", "ratio of sums", "median ratio", "quartiles")
+    table = Table("loop", "pairs", "ms a round", "watched / plain", "95 % interval")
     for name, (framework, make) in CASES.items():
         if args.framework not in {None, framework} or not importlib.util.find_spec(framework):
             continue
-        without, with_it = measure(make(args.steps), args.rounds)
-        ratios = [b / a for a, b in zip(without, with_it, strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4)
-        each = [f"{1000 * sum(spent) / args.rounds / args.steps:.3f}" for spent in (without, with_it)]
-        table.add_row(
-            name, *each, f"{sum(with_it) / sum(without):.4f}", f"{middle:.4f}", f"{low:.4f} to {high:.4f}"
+        spent = measure(make(args.steps), args.seconds)
+        logs = np.log(spent[:, 1] / spent[:, 0])
+        half = stats.t.ppf(0.975, len(logs) - 1) * stats.sem(logs)
+        ratio, low, high = np.exp([logs.mean(), logs.mean() - half, logs.mean() + half])
+        row = (
+            f"{len(spent)}",
+            f"{1000 * spent[:, 0].mean():.1f}",
+            f"{ratio:.4f}",
+            f"{low:.4f} to {high:.4f}",
         )
+        table.add_row(name, *row)
     Console().print(table)
 
 

@@ -1,9 +1,22 @@
+import os
 import time
 
 import pytest
 
 import modelspan
 from modelspan import _setup, guard
+
+# On a busy machine threads of OpenMP that wait for each other spin: a small gradient boosting of scikit-learn
+# took 30 times as long. Read when scikit-learn is imported, here and in the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """With pytest-xdist: a file stays in one process, and so do the tests that share real servers."""
+    for item in items:
+        folder, file = item.path.parent.name, item.path.relative_to(item.config.rootpath).as_posix()
+        item.add_marker(pytest.mark.xdist_group("stack" if folder == "stack" else file))
 
 
 @pytest.fixture(autouse=True)

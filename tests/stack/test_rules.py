@@ -78,6 +78,11 @@ def coverage(values, extra=""):
     return [(f'ml_performance_coverage{{{MODEL}, instance="a", ml_performance_window="all"{extra}}}', values)]
 
 
+def threshold(values, instance="a"):
+    labels = f'{MODEL}, instance="{instance}", ml_threshold_name="auc falls", ml_performance_metric="roc_auc"'
+    return [(f"ml_threshold_crossed{{{labels}}}", values)]
+
+
 def dropped(values):
     labels = 'job="api", instance="a", modelspan_signal="spans", modelspan_reason="queue_full"'
     return [(f"modelspan_internal_dropped_total{{{labels}}}", values)]
@@ -143,6 +148,10 @@ CASES = {
         "a large sample differs by next to nothing": (
             feature([1000 * n for n in REFERENCE], (1050, 2000, 4000, 2000, 950)), 100, 0,
         ),
+    },
+    "ModelThresholdCrossed": {
+        "two processes of one store say so": ([*threshold("0x10 1x10"), *threshold("1x20", "b")], 15, 1),
+        "a later window is back": (threshold("0x5 1x5 0x10"), 15, 0),
     },
     "ModelCoverageLow": {
         "one in a hundred outcomes for hours": (coverage("0.01x200"), 120, 1),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from modelspan._version import __version__
 from modelspan.cli import dashboards as _dashboards
 from modelspan.cli import demo as _demo
 from modelspan.cli import doctor as _doctor
@@ -11,6 +14,18 @@ from modelspan.cli import feedback as _feedback
 from modelspan.cli import reference as _reference
 from modelspan.cli import report as _report
 from modelspan.cli import up as _up
+
+EPILOG = """
+[bold]Examples[/bold]
+
+modelspan demo                  a monitored model on real data, and its page
+
+modelspan up                    the local backend, for a service of yours
+
+modelspan doctor                why nothing arrives
+
+modelspan COMMAND --help        options, with examples
+"""
 
 app = typer.Typer(
     name="modelspan",
@@ -22,9 +37,18 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _root() -> None:
-    """Keep sub-commands sub-commands, also while there is only one."""
+def _say(wanted: bool) -> None:
+    if wanted:
+        print(f"modelspan {__version__}")
+        raise typer.Exit
+
+
+_VERSION = typer.Option("--version", help="Print the version and exit.", callback=_say, is_eager=True)
+
+
+@app.callback(epilog=EPILOG)
+def _root(_version: Annotated[bool, _VERSION] = False) -> None:
+    pass
 
 
 def main() -> None:

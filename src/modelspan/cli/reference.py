@@ -35,7 +35,7 @@ modelspan reference build train.csv -o ref.json --prediction label --kinds note=
 
 modelspan reference build train.parquet -o ref.json --season timestamp
 """
-SHOW_EPILOG = """[bold]Example[/bold]
+SHOW_EPILOG = """[bold]Examples[/bold]
 
 modelspan reference show credit.reference.json
 """
