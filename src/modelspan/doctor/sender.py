@@ -30,15 +30,15 @@ _TEXT: Final = "modelspan doctor"
 
 def check_sender(config: Config, env: Mapping[str, str]) -> Check:
     """One line for both signals: emitted = delivered + dropped, as `modelspan.internal.*` counts."""
-    ledger, said = Ledger(), []
-    for signal, record in (("spans", _span()), ("logs", _log())):
+    ledger, senders = Ledger(), {}
+    for signal in ("spans", "logs"):
         try:
-            if exporter_kind(signal, env) == "http/protobuf":  # type: ignore[arg-type]  # the two signals
-                with overheard():
-                    _send(Sender(signal, partial(Post, resolve(signal, config, env)), ledger), record)
-                said.append(_line(signal, ledger))
+            if exporter_kind(signal, env) == "http/protobuf":
+                senders[signal] = Sender(signal, partial(Post, resolve(signal, config, env)), ledger)
         except ConfigError as error:
             return Check(name=NAME, state="failed", found=str(error), todo="correct that variable")
+    _send(senders)
+    said = [_line(signal, ledger) for signal in senders]
     if not said:
         return Check(name=NAME, state="note", found="spans and logs leave through exporters of the SDK")
     lost = ledger.lost()
@@ -46,11 +46,18 @@ def check_sender(config: Config, env: Mapping[str, str]) -> Check:
     return Check(name=NAME, state="failed" if lost else "ok", found="; ".join(said), todo=todo)
 
 
-def _send(sender: Sender, record: bytes) -> None:
+def _send(senders: Mapping[str, Sender]) -> None:
+    """All at once, so that an endpoint that does not answer is waited for once."""
     around = records.envelope({"service.name": "modelspan-doctor"}, semconv.SCOPE)
-    sender.add(records.single(around, record))
-    sender.flush(time.monotonic() + _SECONDS)
-    sender.close(time.monotonic() + 1.0)
+    made = {"spans": _span, "logs": _log}
+    deadline = time.monotonic() + _SECONDS
+    with overheard():
+        for signal, sender in senders.items():
+            sender.add(records.single(around, made[signal]()))
+        for sender in senders.values():
+            sender.flush(deadline)
+        for sender in senders.values():
+            sender.close(deadline)
 
 
 def _line(signal: str, ledger: Ledger) -> str:
