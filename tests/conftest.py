@@ -11,12 +11,17 @@ from modelspan import _setup, guard
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """With pytest-xdist: a file stays in one process, and so do the tests that share real servers."""
-    for item in items:
-        folder, file = item.path.parent.name, item.path.relative_to(item.config.rootpath).as_posix()
-        item.add_marker(pytest.mark.xdist_group("stack" if folder == "stack" else file))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A file stays in one process, and so do all tests that share the real servers."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return "tests/stack" if file.startswith("tests/stack/") else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
