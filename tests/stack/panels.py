@@ -40,12 +40,17 @@ def pages(*plans):
 
 
 class Panels(NamedTuple):
-    """The server, the plan of its rules, and what happened to rows with outcomes."""
+    """The server, the plan of its rules, what happened to rows with outcomes, and when all had arrived."""
 
     server: Prometheus
     plan: Plan
     loans: Reference
     rows: dict[str, list[dict]]
+    time: float
+
+    def query(self, expression):
+        """The answer as of then: the tests of a folder may run minutes apart."""
+        return query(self.server, expression, time=self.time)
 
 
 @pytest.fixture(scope="session")
@@ -86,13 +91,17 @@ def panels(serve, sink, tmp_path_factory):
     assert [process.wait(120) for process in (traffic, outcomes)] == [0, 0]
     rows = json.loads((folder / "rows.json").read_text())
     told = sum("truth" in row for row in (*rows["loans"], *rows["rare"]))
+    alert = 'ALERTS{{alertname="{}", alertstate="{}"}}'
     for what, expression in (
         ("the last drift", f'{recording.SCORE}{{ml_drift_method="ks"}}'),
         ("lost telemetry", recording.DROPPED),
         ("all outcomes", f"sum(sum_over_time({recording.OUTCOMES}[{WINDOW}])) == {told}"),
+        ("a crossed threshold", alert.format("ModelThresholdCrossed", "firing")),
+        ("low coverage", alert.format("ModelCoverageLow", "pending")),
     ):
         wait_for(what, lambda asked=expression: query(server, asked))
-    return Panels(server, plan, loans, rows)
+    ((_, now),) = query(server, "time()")
+    return Panels(server, plan, loans, rows, now)
 
 
 def started(program, *arguments):

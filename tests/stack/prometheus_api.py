@@ -20,9 +20,9 @@ def get(server, path, **parameters):
         raise AssertionError(f"{path} {parameters}: {error.read().decode()}") from None
 
 
-def query(server, expression):
-    """Labels and value of each series of an instant query."""
-    answer = get(server, "query", query=expression)
+def query(server, expression, **at):
+    """Labels and value of each series of an instant query, now or at a `time`."""
+    answer = get(server, "query", query=expression, **at)
     if answer["resultType"] == "scalar":
         return [({}, float(answer["result"][1]))]
     found = answer["result"]

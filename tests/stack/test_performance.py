@@ -7,7 +7,6 @@ real Collector into a real Prometheus.
 import numpy as np
 import pytest
 from panels import filled, pages
-from prometheus_api import query, wait_for
 from scipy.stats import binomtest
 from sklearn import metrics
 
@@ -92,7 +91,7 @@ def ask(panels):
     def answers(title, *labels, **chosen):
         found = []
         for target in targets[title]:
-            answer = query(panels.server, filled(target["expr"], service="loans-api", **chosen))
+            answer = panels.query(filled(target["expr"], service="loans-api", **chosen))
             keys = [tuple(series[label] for label in ("ml_model_name", *labels)) for series, _ in answer]
             values = [value for _, value in answer]
             found.append(dict(zip(keys if labels else [name for (name,) in keys], values, strict=True)))
@@ -172,14 +171,14 @@ def test_mean_losses_are_those_of_all_rows(ask, facts):
 
 
 def test_a_crossed_threshold_fires_and_one_that_is_kept_does_not(panels):
-    crossed = {s["ml_threshold_name"]: value for s, value in query(panels.server, "ml_threshold_crossed")}
+    crossed = {s["ml_threshold_name"]: value for s, value in panels.query("ml_threshold_crossed")}
     assert crossed == {"accuracy falls": 1, "accuracy is kept": 0}
     firing = 'ALERTS{alertname="ModelThresholdCrossed", alertstate="firing"}'
-    found = wait_for("the alert", lambda: query(panels.server, firing))
+    found = panels.query(firing)
     assert [(s["ml_model_name"], s["ml_threshold_name"]) for s, _ in found] == [("loans", "accuracy falls")]
 
 
 def test_low_coverage_waits_its_hour_and_usual_coverage_does_not(panels):
     pending = 'ALERTS{alertname="ModelCoverageLow"}'
-    found = wait_for("the alert", lambda: query(panels.server, pending))
+    found = panels.query(pending)
     assert [(s["ml_model_name"], s["alertstate"]) for s, _ in found] == [("rare", "pending")]
