@@ -124,7 +124,9 @@ def true_value(row: JoinedRow) -> float | None:
 def positive_class(rows: Iterable[JoinedRow]) -> str | None:
     """The second of two declared classes; else the usual one of a known pair; else that of the higher scores.
 
-    None when there are more classes, or when only one was seen.
+    None when there are more classes, or when only one was seen. Two predicted classes that a limit of the
+    score separates are all the model knows, whatever else came true: of more classes, scores of the chosen
+    one overlap.
     """
     scores: dict[str, list[float]] = {}
     labels: set[str] = set()
@@ -137,9 +139,10 @@ def positive_class(rows: Iterable[JoinedRow]) -> str | None:
     for pair in _POSITIVE:
         if labels and labels <= pair:
             return max(pair)
-    if len(labels) != 2 or len(scores) != 2:
+    if len(scores) != 2:
         return None
-    return max(scores, key=lambda label: sum(scores[label]) / len(scores[label]))
+    low, high = sorted(scores, key=lambda label: sum(scores[label]) / len(scores[label]))
+    return high if len(labels) == 2 or max(scores[low]) < min(scores[high]) else None
 
 
 def _scores(classified: Sequence[tuple[JoinedRow, str]], options: Options) -> Scores:

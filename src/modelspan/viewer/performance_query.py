@@ -12,7 +12,7 @@ from modelspan.performance.sums import Options, Sums, positive_class
 from modelspan.viewer.curves import curves
 from modelspan.viewer.drift_query import latest
 from modelspan.viewer.feedback_query import feedback_states
-from modelspan.viewer.performance_reports import estimates, segments
+from modelspan.viewer.performance_reports import estimates, of_probabilities, segments
 from modelspan.viewer.variants_query import comparisons
 
 if TYPE_CHECKING:
@@ -37,9 +37,10 @@ def performance(database: Database, model: str | None, version: str | None, wind
     """Overall and per window of prediction time; the newest 200,000 predictions, the latest feedback each."""
     model, version = latest(database, model, version)
     rows = _joined(database, model, version)
-    options = Options(positive=positive_class(rows))
+    options = _options(rows)
     sums = Sums.of(rows, options)
     overall = _measures(rows, options)
+    kept = of_probabilities(database, model, version) if overall["outcomes"] and not options.positive else {}
     lags = [(row.outcome_ns - row.predicted_ns) / 1e9 for row in rows if row.outcome_ns is not None]
     p50, p90 = np.percentile(lags, (50, 90)).tolist() if lags else (None, None)
     return {
@@ -51,6 +52,7 @@ def performance(database: Database, model: str | None, version: str | None, wind
         "lag_p50_seconds": p50,
         "lag_p90_seconds": p90,
         "overall": overall,
+        "kept": kept,
         "positive": options.positive,
         "confusion": _confusion(sums),
         "windows": _windows(rows, options, windows),
@@ -82,6 +84,13 @@ def _joined(database: Database, model: str | None, version: str | None) -> list[
             outcome_ns=row["told_ns"],
         )
     return sorted(rows.values(), key=lambda each: each.predicted_ns)
+
+
+def _options(rows: Sequence[JoinedRow]) -> Options:
+    """Of two predicted classes a third that came true is an error, and has no place in the ranking."""
+    positive = positive_class(rows)
+    predicted = sorted({row.label for row in rows if row.label is not None})
+    return Options(positive=positive, classes=tuple(predicted) if positive and len(predicted) == 2 else ())
 
 
 def _measures(rows: Sequence[JoinedRow], options: Options) -> dict[str, Any]:

@@ -16,6 +16,7 @@ MAX_EVENTS: Final = 2_000
 MAX_SEGMENTS: Final = 100
 FEW: Final = 20
 """Predictions that a window needs to be shown beside others: an estimate of fewer says nothing."""
+OF_PROBABILITIES: Final = ("log_loss", "brier", "roc_auc_macro", "roc_auc_weighted")
 _OPENS: Final = 13
 _CRITICAL: Final = 17
 
@@ -79,6 +80,23 @@ def segments(database: Database, model: str | None, version: str | None) -> list
     return [table[place] for place in sorted(table)][:MAX_SEGMENTS]
 
 
+def of_probabilities(
+    database: Database, model: str | None, version: str | None
+) -> dict[str, dict[str, float]]:
+    """Measures of full probabilities over all windows that a process with a store keeps.
+
+    Telemetry of a prediction carries its score only, so the page can't compute them.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for metric, key in _ENDS[:3]:
+        for row in database.rows(_GAUGES, (metric.name, model)):
+            named = json.loads(row["attributes"])
+            name = str(named.get(semconv.PERFORMANCE_METRIC))
+            if _is_whole(named, version) and name in OF_PROBABILITIES and _is_number(row["value"]):
+                found.setdefault(name, {}).setdefault(key, row["value"])
+    return {name: each for name, each in found.items() if "value" in each}
+
+
 def crossings(database: Database, model: str | None) -> list[dict[str, Any]]:
     """Threshold alerts, as `drift_query.alerts` describes alerts, newest opened first."""
     finished: list[dict[str, Any]] = []
@@ -126,10 +144,16 @@ def _alert(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_segment(named: Mapping[str, Any], version: str | None) -> bool:
-    return (
-        semconv.SEGMENT_NAME in named
-        and named.get(semconv.PERFORMANCE_WINDOW) == "all"
-        and named.get(semconv.MODEL_VERSION, "") == (version or "")
+    return semconv.SEGMENT_NAME in named and _is_total(named, version)
+
+
+def _is_whole(named: Mapping[str, Any], version: str | None) -> bool:
+    return semconv.SEGMENT_NAME not in named and _is_total(named, version)
+
+
+def _is_total(named: Mapping[str, Any], version: str | None) -> bool:
+    return named.get(semconv.PERFORMANCE_WINDOW) == "all" and (
+        named.get(semconv.MODEL_VERSION, "") == (version or "")
     )
 
 

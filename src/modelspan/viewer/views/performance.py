@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _NAMES: Final = {
     "accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "roc_auc": "ROC AUC",
     "pr_auc": "PR AUC", "mcc": "MCC", "balanced_accuracy": "balanced accuracy", "f1_macro": "macro F1",
+    "roc_auc_macro": "ROC AUC, each class", "roc_auc_weighted": "ROC AUC, weighted",
     "brier": "Brier score", "log_loss": "log loss", "calibration_error": "calibration error",
     "mae": "MAE", "rmse": "RMSE", "mape": "MAPE", "r2": "R²",
 }  # fmt: skip
@@ -84,7 +85,17 @@ def _overall(answer: Mapping[str, Any]) -> parts.Node:
             f"95 %: {write(interval[0])} to {write(interval[1])}" if interval else "too few for an interval"
         )
         tiles.append((name, write(value), (of_class if key in _OF_POSITIVE else "") + said))
-    return parts.tiles(tiles)
+    return parts.tiles([*tiles, *_kept(answer["kept"])])
+
+
+def _kept(measures: Mapping[str, Mapping[str, float]]) -> list[tuple[str, str, str]]:
+    """Measures of full probabilities, which the service computes over the windows that it keeps."""
+    tiles = []
+    for key, measure in measures.items():
+        bounds = [text.fixed(measure.get(end)) for end in ("lower", "upper")]
+        said = f"95 %: {' to '.join(bounds)}" if "lower" in measure else "too few for an interval"
+        tiles.append((_NAMES[key], text.fixed(measure["value"]), f"{said}; of all kept windows"))
+    return tiles
 
 
 def _estimated(answer: Mapping[str, Any]) -> list[parts.Node]:
