@@ -71,7 +71,8 @@ def calibration(points: Mapping[str, Any]) -> go.Figure:
 def estimated(windows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
     """A measure per window: estimated in amber with its interval as a band, realised in blue.
 
-    A realised marker is as opaque as its window's coverage, so that the estimate visibly comes first.
+    A realised marker is as opaque as its window's coverage, so that the estimate visibly comes first, and has
+    its own interval, so that one of few outcomes does not look like a change.
     """
     figure = go.Figure(
         layout=layout(x_title="prediction time (UTC)", y_title=METRICS.get(metric, (metric, ""))[0])
@@ -92,12 +93,22 @@ def estimated(windows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
     shares = [each["coverage"] or 0.0 for each in windows]
     figure.add_scatter(
         x=times, y=[each.get("value") for each in realised], name="realised", mode="lines+markers",
-        line={"color": CURRENT, "width": 1, "dash": "dot"}, customdata=shares,
+        line={"color": CURRENT, "width": 1, "dash": "dot"}, customdata=shares, error_y=_bars(realised),
         marker={"size": 9, "color": CURRENT, "opacity": [0.25 + 0.75 * share for share in shares]},
         hovertemplate="realised %{y:.3f} (coverage %{customdata:.0%})<extra></extra>",
     )  # fmt: skip
     figure.update_layout(hovermode="x unified")
     return figure
+
+
+def _bars(measures: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    """Both ends of each interval; none where a value has none."""
+    ends = {
+        end: [abs(each[end] - each["value"]) if end in each else 0.0 for each in measures]
+        for end in ("upper", "lower")
+    }
+    return {"type": "data", "symmetric": False, "array": ends["upper"], "arrayminus": ends["lower"],
+            "color": "rgba(0,114,178,0.35)", "thickness": 1, "width": 3}  # fmt: skip
 
 
 def sequence(history: Sequence[Mapping[str, Any]]) -> go.Figure:

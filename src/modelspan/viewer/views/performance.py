@@ -105,7 +105,10 @@ def _estimated(answer: Mapping[str, Any]) -> list[parts.Node]:
     if metric is None:
         return []
     source, change = _ESTIMATED[metric]
-    note = f"estimated from {source} before outcomes come; it can't see a change of {change}"
+    note = (
+        f"estimated from {source} before outcomes come; it can't see a change of {change}. "
+        "Paler: fewer of the outcomes are known; bars and band: 95 %"
+    )
     chart = parts.chart("Estimated and realised", curves.estimated(windows, metric), height=320, note=note)
     doubts = windows[-1]["doubts"]
     if not doubts:
