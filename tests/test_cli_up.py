@@ -65,7 +65,7 @@ def test_up_says_where_it_is_takes_a_span_and_stops_with_status_0_with_everythin
 ):
     begun = time.monotonic()
     process, said = up()
-    assert time.monotonic() - begun < 10  # 3 s alone; the machine is shared with other tests
+    assert time.monotonic() - begun < 30  # 3 s alone; the machine is shared with other tests
     otlp = address(said, "OTLP")
     assert f"export OTEL_EXPORTER_OTLP_ENDPOINT={otlp}\n" in said
     assert address(said, "data") == str(tmp_path / "data" / "modelspan.sqlite")

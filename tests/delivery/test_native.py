@@ -145,7 +145,7 @@ def test_ids_of_span_log_and_current_prediction_are_the_same(backend):
         if i % 3 == 0:  # of some calls the id is asked for before the worker draws it
             ids.append(modelspan.current_prediction().id)
     last = modelspan.current_prediction()
-    assert modelspan.flush(10)
+    assert modelspan.flush(30)
     ids.append(last.id)  # and of one after
     found = read(backend)
     spans = {f"{s.trace_id.hex()}-{s.span_id.hex()}" for _, _, s in found["spans"]}
@@ -163,7 +163,7 @@ def test_calls_that_somebody_keeps_know_their_ids_afterwards_and_let_go_of_their
         predict(np.full((1, 3), i / 8))
         if i % 4 == 0:
             kept.append(modelspan.current_prediction())
-    assert modelspan.flush(10)
+    assert modelspan.flush(30)
     spans = {f"{s.trace_id.hex()}-{s.span_id.hex()}" for _, _, s in read(backend)["spans"]}
     assert len(spans) == 40
     assert len({call.id for call in kept} & spans) == len(kept)
@@ -175,7 +175,7 @@ def test_calls_under_a_users_span_have_it_as_parent(backend):
     with trace.get_tracer("app").start_as_current_span("request") as request:
         for _ in range(CALLS):
             predict({"a": 1})
-    assert modelspan.flush(10)
+    assert modelspan.flush(30)
     ours = [s for _, scope, s in read(backend)["spans"] if scope.name == "modelspan"]
     context = request.get_span_context()
     assert len(ours) == CALLS
@@ -196,7 +196,7 @@ def test_a_processor_that_the_application_adds_to_our_provider_sees_every_span(b
         predict = modelspan.monitor(model="m")(lambda x: 1.0)
         for _ in range(CALLS):
             predict({"a": 1})
-        assert modelspan.flush(10)
+        assert modelspan.flush(30)
         assert ear.heard == CALLS == len(read(backend)["spans"])
     finally:
         processors = provider._active_span_processor
@@ -208,8 +208,8 @@ def test_histograms_hold_every_call_and_exemplars_lead_to_traces(backend):
     predict = modelspan.monitor(model="m", task="binary")(probability)
     for i in range(100):
         predict(np.full((1, 2), i / 100))
-    assert modelspan.flush(10)
-    assert modelspan.flush(10)
+    assert modelspan.flush(30)
+    assert modelspan.flush(30)
     found = read(backend)
     traces = {s.trace_id for _, _, s in found["spans"]}
     metrics = {m.name: m for m in found["metrics"]}

@@ -195,7 +195,7 @@ def test_what_is_on_disk_at_the_end_is_sent_by_the_next_process(sending, endpoin
     first.add("a", "b")
     began = time.monotonic()
     assert first.close(3.0) is False
-    assert time.monotonic() - began < 3.5
+    assert time.monotonic() - began < 8
     assert (first.ledger.stored["spans"], first.dropped) == (2, {})
     assert whole(first)
     second = on_disk(sending, tmp_path)

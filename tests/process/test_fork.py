@@ -69,9 +69,9 @@ def test_d05_forks_while_threads_predict_never_hang(program, queries):
         for _ in range(25):
             child = os.fork()
             if not child:
-                signal.alarm(20)  # a child that hangs is killed, and the parent sees it
+                signal.alarm(60)  # a child that hangs is killed, and the parent sees it
                 predict({"a": 2})
-                os._exit(0 if modelspan.flush(10) else 1)
+                os._exit(0 if modelspan.flush(30) else 1)
             assert os.waitpid(child, 0)[1] == 0
         stop.set()
         for thread in threads: thread.join()

@@ -38,7 +38,7 @@ providers = own()
 modelspan.configure(service_name="ours")
 with trace.get_tracer("app").start_as_current_span("request"):
     predict({"a": 1})
-modelspan.flush(5)
+modelspan.flush(30)
 check_unchanged(*providers)
 names = sorted(span.name for span in spans.get_finished_spans())
 assert names == ["predict m", "request"], names
@@ -66,7 +66,7 @@ def outer(x):
         return 1
 
 for i in range(400): outer({"a": i})
-modelspan.flush(5)
+modelspan.flush(30)
 finished = spans.get_finished_spans()
 ours = {s.context.trace_id for s in finished if s.name == "outer nested"}
 inner = {s.context.trace_id for s in finished if s.name == "inner"}
@@ -84,7 +84,7 @@ def test_nothing_is_sampled_when_the_application_says_so_but_counts_go_on(progra
         + """
 own(ALWAYS_OFF)
 for i in range(10): predict({"a": i})
-modelspan.flush(5)
+modelspan.flush(30)
 assert spans.get_finished_spans() == ()
 data = reader.get_metrics_data()
 points = [p for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics
@@ -118,7 +118,7 @@ def test_a_provider_that_is_not_the_sdks_is_left_alone_and_said_once(program, qu
         foreign = Foreign()
         trace.set_tracer_provider(foreign)
         for i in range(3): predict({"a": i})
-        modelspan.flush(5)
+        modelspan.flush(30)
         assert trace.get_tracer_provider() is foreign
     """).run()
     assert done.returncode == 0, done.stderr
