@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
 from modelspan.guard import guard
+from modelspan.store.database import UnavailableError
 
 if TYPE_CHECKING:
     from modelspan.sinks.performance import PerformanceSink
+
+
+logger = logging.getLogger("modelspan")
 
 
 class Follower:
@@ -16,6 +21,7 @@ class Follower:
 
     def __init__(self, sink: PerformanceSink, seconds: float) -> None:
         self.sink, self._seconds = sink, seconds
+        self._down = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="modelspan-performance", daemon=True)
         self.busy = threading.Lock()
@@ -31,10 +37,20 @@ class Follower:
             return False
         try:
             with guard("measuring performance"):
-                self.sink.step()
+                self._step()
         finally:
             self.busy.release()
         return True
+
+    def _step(self) -> None:
+        """A store that is away for a while is no fault: said once, and tried again."""
+        try:
+            self.sink.step()
+            self._down = False
+        except UnavailableError as error:
+            if not self._down:
+                logger.warning("modelspan cannot measure performance now (%s); it is tried again", error)
+            self._down = True
 
     def close(self, seconds: float) -> None:
         """One last step, then stop, within `seconds`."""
