@@ -98,12 +98,15 @@ def log_columns(draw):
     keys = draw(st.lists(names, max_size=5, unique=True))
     texts = [draw(st.lists(words, min_size=count, max_size=count)) for _ in keys[:2]]
     ends = draw(st.lists(words, min_size=count, max_size=count))
+    numbers = [column(draw, doubles, count, np.float64) for _ in keys[2:]]
+    if numbers and draw(st.booleans()):  # as they come: the columns of one table
+        numbers = np.column_stack(numbers).T
     made = logs.LogColumns(
         event=draw(names), severity=9, severity_text="INFO",
         flags=[("switch", column(draw, st.booleans(), count, bool))],
         body=[b"begin: ", layout.texts(ends), b" ", layout.fractions(np.full(count, 0.25))],
         attributes=draw(attributes),
-        numbers=[(key, column(draw, doubles, count, np.float64)) for key in keys[2:]],
+        numbers=list(zip(keys[2:], numbers, strict=True)),
         texts=[(key, layout.texts(values)) for key, values in zip(keys[:2], texts, strict=False)],
         trace_ids=ids(draw, count, 16), span_ids=ids(draw, count, 8),
         time_ns=column(draw, times, count, np.int64), observed_ns=draw(times),

@@ -34,7 +34,6 @@ MAX_TEXT: Final = 256
 """Bytes of a text of varying length; more would make the matrix of all records as wide."""
 _HEAD: Final = 3
 """Bytes of a tag and a padded length."""
-_HEX: Final = np.frombuffer("".join(f"{byte:02x}" for byte in range(256)).encode(), np.uint16)
 _FRACTIONS: Final = np.frombuffer(
     "".join(f"{number / 10_000:.4f}" for number in range(10_001)).encode(), np.uint8
 ).reshape(-1, 6)
@@ -101,7 +100,8 @@ def doubles(values: NDArray[np.float64]) -> Column:
 
 def hexadecimal(ids: Bytes) -> Column:
     """Ids as text, two characters a byte."""
-    return Column(np.take(_HEX, ids).view(np.uint8))
+    text = ids.tobytes().hex().encode()
+    return Column(np.frombuffer(text, np.uint8).reshape(len(ids), -1))
 
 
 def texts(values: Sequence[str]) -> Column | None:
@@ -121,10 +121,21 @@ def texts(values: Sequence[str]) -> Column | None:
 def double_attributes(field: int, numbers: Sequence[tuple[str, NDArray[np.float64]]]) -> list[Part]:
     """Attributes that are numbers, by key; records in which one is not finite go without it."""
     keys, values = tuple(key for key, _ in numbers), [each for _, each in numbers]
-    with np.errstate(over="ignore", invalid="ignore"):  # a sum that overflows costs a closer look, no more
-        if np.isfinite(sum(values)).all():
-            return [Doubles(*_double_template(field, keys), values)]
+    if not values or _all_finite(values):
+        return [Doubles(*_double_template(field, keys), values)]
     return [_double_attribute(field, key, each) for key, each in numbers]
+
+
+def _all_finite(columns: Sequence[NDArray[np.float64]]) -> bool:
+    """Whether all numbers are finite; when not, and rarely when they are, each column needs a closer look."""
+    table = columns[0].base
+    if isinstance(table, np.ndarray) and all(values.base is table for values in columns):
+        return bool(np.isfinite(table).all())  # columns of one table, read in the order of memory
+    total = np.zeros(len(columns[0]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for values in columns:
+            total += values
+        return bool(np.isfinite(total).all())
 
 
 def _double_attribute(field: int, key: str, values: NDArray[np.float64]) -> Part:
