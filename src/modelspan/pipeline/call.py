@@ -113,22 +113,21 @@ class Call(Span):
         found: SpanContext | None = self.__dict__.get("ids")
         return self.__dict__.setdefault("ids", self._draw()) if found is None else found
 
-    def take_ids(self, drawn: bytes) -> bytes:
-        """16 bytes of trace id and 8 of span id: `drawn`, in the trace of the parent, unless they stand.
+    def draw_ids(self) -> bytes:
+        """16 bytes of trace id, in the trace of the caller's span, and 8 of span id; drawn once.
 
         `dict.setdefault` lets only one thread's draw win: user code may ask while the worker does.
         """
-        parent = self.parent
-        if parent is not None:
-            drawn = parent.trace_id.to_bytes(16, "big") + drawn[16:]
+        self._finds_parent()
+        drawn = secrets.token_bytes(24)
+        if self.parent is not None:
+            drawn = self.parent.trace_id.to_bytes(16, "big") + drawn[16:]
         return self.__dict__.setdefault("raw_ids", drawn)  # type: ignore[no-any-return]  # bytes, from here only
 
     def _draw(self) -> SpanContext:
-        parent = get_current_span(self.context).get_span_context()
-        self.parent = parent if parent.is_valid else None
-        raw = self.take_ids(secrets.token_bytes(24))
+        raw, parent = self.draw_ids(), self.parent
         trace_id = int.from_bytes(raw[:16], "big")
-        flags, state = TraceFlags(TraceFlags.SAMPLED), parent.trace_state
+        flags, state = TraceFlags(TraceFlags.SAMPLED), parent.trace_state if parent else TraceState()
         if decide_sampling is not None:
             sampling: Any = self.__dict__.setdefault(
                 "sampling", decide_sampling(self.context, trace_id, self.target.model.name)

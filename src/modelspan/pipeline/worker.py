@@ -123,8 +123,8 @@ class Worker:
 
     def _process(self, items: list[Any], known: Sequence[Call]) -> None:
         for call in known:
-            with guard("sampling a call"):  # a sampler may be the user's
-                call.get_span_context()  # drawn before anything is told of it
+            with guard("drawing the ids of a call"):
+                call.draw_ids()  # before anything is told of it
         wall.read()
         calls = [item for item in items if type(item) is Call]
         for item in items if len(calls) < len(items) else ():
