@@ -20,7 +20,7 @@ int64 = st.integers(-(2**63), 2**63 - 1)
 times = st.integers(1, 2**63 - 1)
 doubles = st.floats(width=64)
 scalars = st.one_of(st.booleans(), int64, st.floats(allow_nan=False), words, st.binary(max_size=9), st.none())
-attributes = st.dictionaries(names, st.one_of(scalars, st.lists(words, max_size=3)), max_size=4)
+attributes = st.dictionaries(names, st.one_of(scalars, st.lists(scalars, max_size=3)), max_size=4)
 rows = st.integers(1, 12)
 AROUND = records.envelope({"service.name": "s"}, "scope", "1.0", "https://schema", "https://resource")
 

@@ -9,6 +9,7 @@ default are left out, as proto3 wants. Field numbers: opentelemetry-proto 1.7, `
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
+@lru_cache(maxsize=256)
 def tag(field: int, kind: int = _BYTES) -> bytes:
     """The tag of a field; by default of one with a length."""
     return varint(field << 3 | kind)
@@ -75,7 +77,18 @@ def any_value(value: Any) -> bytes:
 
 
 def _list(value: Any) -> bytes:
-    return block(5, b"".join([block(1, any_value(item)) for item in value]))
+    items = [_item(each) if type(each) in _KEPT else block(1, any_value(each)) for each in value]
+    return block(5, b"".join(items))
+
+
+_KEPT: Final = frozenset((str, int))
+"""Types of which equal values are the same bytes: not so True and 1, nor 0.0 and -0.0."""
+
+
+@lru_cache(maxsize=4096)
+def _item(value: str | int) -> bytes:
+    """An item of a list: labels and counts of bins come again and again."""
+    return block(1, any_value(value))
 
 
 _VALUES: Final[Mapping[type, Callable[[Any], bytes]]] = {
@@ -92,7 +105,12 @@ _VALUES: Final[Mapping[type, Callable[[Any], bytes]]] = {
 
 def key_value(key: str, value: Any) -> bytes:
     """The content of a `KeyValue`."""
-    return text(1, key) + block(2, any_value(value))
+    return _key(key) + block(2, any_value(value))
+
+
+@lru_cache(maxsize=4096)
+def _key(key: str) -> bytes:
+    return text(1, key)
 
 
 def attributes(field: int, pairs: Mapping[str, Any]) -> bytes:
