@@ -26,7 +26,7 @@ BATCH: Final = 4096
 CROWD_WAIT_SECONDS: Final = 0.02
 LEAST_SECONDS: Final = 0.02
 BREATH_SECONDS: Final = 0.00005
-"""After each sink the worker sleeps, so that a caller who waits for the interpreter's lock gets it."""
+"""Slept after each sink that had many calls, so that who waits for the interpreter's lock gets it."""
 
 
 class Sink(Protocol):
@@ -140,7 +140,8 @@ class Worker:
         for sink in self._sinks:
             with guard(f"running {type(sink).__name__}"):
                 _run(sink, predictions, blocks)
-            time.sleep(BREATH_SECONDS)
+            if blocks:
+                time.sleep(BREATH_SECONDS)
         self._ledger.deliver("predictions", len(calls))
         for call in (*known, *single, *(call for block in blocks for call in block.told)):
             call.forget()
