@@ -28,6 +28,7 @@ def spark():
         "spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.session.timeZone": "UTC", "spark.driver.memory": "512m", "spark.log.level": "ERROR",
+        "spark.sql.shuffle.partitions": "4", "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
     }.items():  # fmt: skip
         builder = builder.config(name, value)
     with warnings.catch_warnings(action="ignore"):
