@@ -30,7 +30,7 @@ def monitor(
     drift_window: int = 1000,
     detectors: Any = None,
     key: Callable[[Any], Any] | None = None,
-    loss_model: Any = None,
+    estimate: Any = None,
     segments: Any = (),
 ) -> Callable[[F], F]:
     """Observe a predict function: span, log, metrics, drift and errors under one trace id.
@@ -57,8 +57,9 @@ def monitor(
             are taken as they are.
         key: From the features of one row, by name, to the key under which its truth will be known; runs on
             the worker, and only its keyed hash is stored.
-        loss_model: Of a regression: what `LossModel.fit` of `modelspan.performance.loss` gave, to estimate
-            errors before outcomes come; the worker asks it about each row.
+        estimate: What tells performance before outcomes come: of classes an `Estimator`, which
+            `modelspan.performance.estimate` fits, of values a `LossModel` of `modelspan.performance.loss`,
+            which the worker asks about each row. Default: what the reference has learnt.
         segments: Features whose values the outcome store keeps, to look at performance by them.
 
     Raises:

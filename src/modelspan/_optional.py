@@ -93,7 +93,13 @@ def open_follower(
 
     store, emit = recorder.store, detectors.emit
     recorder.announce = feedback_events.announcer(emit)
-    book = performance_book.Book(store, config.performance_window_seconds, config.performance_windows)
+    book = performance_book.Book(
+        store,
+        config.performance_window_seconds,
+        config.performance_windows,
+        config.performance_beta,
+        config.performance_quantiles,
+    )
     computed = kpis.KpiSink(meter, store, config.kpis)
     listeners: list[Any] = [
         computed,

@@ -97,6 +97,10 @@ class Config:
     """Windows of performance that are kept, counted back from the newest, 2 to 10000."""
     kpis: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     """Functions over joined rows by name, of every model, besides those that `modelspan.kpi` decorates."""
+    performance_quantiles: tuple[float, ...] = ()
+    """Quantiles that a regression is measured by, by their pinball loss; each above 0 and below 1."""
+    performance_beta: float = 2.0
+    """Weight of recall in F-beta, 0.01 to 100."""
     thresholds: str = ""
     """YAML file of thresholds on performance (docs/performance.md); checked at start."""
     metric_interval_seconds: float = 10.0

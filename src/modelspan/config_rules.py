@@ -34,6 +34,7 @@ _RANGES = (
     ("sample_rows", 1, 10_000),
     ("log_rows", 0, 10_000),
     ("performance_window_seconds", 1.0, 2_592_000.0),
+    ("performance_beta", 0.01, 100.0),
     ("performance_windows", 2, 10_000),
     ("join_window_days", 1e-6, 3650.0),
     ("store_bytes", 1_000_000, 2**50),
@@ -51,6 +52,8 @@ def check_ranges(config: Config) -> None:
         value = getattr(config, name)
         if not low <= value <= high:
             raise ConfigError(f"{name}={value!r} is out of range; choose from {low:g} to {high:g}")
+    if not all(isinstance(q, float) and 0 < q < 1 for q in config.performance_quantiles):
+        raise ConfigError(f"performance_quantiles={config.performance_quantiles!r:.80} must lie in (0, 1)")
 
 
 def check_types(config: Config) -> None:

@@ -47,7 +47,7 @@ class JoinedRow:
     probabilities: Mapping[str, float] | None = None
     """Probability by class, for models of more than two."""
     expected_loss: ExpectedLoss | None = None
-    """With `monitor(loss_model=…)`."""
+    """With a `LossModel` as `monitor(estimate=…)`."""
     segments: Mapping[str, str] = field(default_factory=dict)
     """Values of the features that `monitor(segments=…)` names."""
     outcome_label: str | None = None

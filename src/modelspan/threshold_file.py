@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from modelspan.errors import ConfigError
-from modelspan.performance.thresholds import Threshold
+from modelspan.performance.thresholds import MEASURES, Threshold, is_measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,6 +83,7 @@ def load_thresholds(path: str) -> tuple[ThresholdRule, ...]:
         raise ConfigError(f"{path}:{_line(root, field)}: {_field(field)}{_short(error.message)}")
     rules = tuple(_rule(entry) for entry in document["thresholds"])
     _refuse_twins(path, root, rules)
+    _refuse_unknown(path, root, rules)
     return rules
 
 
@@ -110,6 +111,17 @@ def _refuse_twins(path: str, root: Any, rules: tuple[ThresholdRule, ...]) -> Non
             line = _line(root, ["thresholds", at, "name"])
             raise ConfigError(f"{path}:{line}: name={rule.name!r} is used twice; give each its own")
         seen.add(rule.name)
+
+
+def _refuse_unknown(path: str, root: Any, rules: tuple[ThresholdRule, ...]) -> None:
+    """A misspelt measure would never cross."""
+    for at, rule in enumerate(rules):
+        if rule.of != "kpi" and not is_measure(rule.metric):
+            line = _line(root, ["thresholds", at, "metric"])
+            raise ConfigError(
+                f"{path}:{line}: metric={rule.metric!r} is no measure; use {', '.join(sorted(MEASURES))}, "
+                "quantile_loss_0.9, or of: kpi"
+            )
 
 
 def _line(node: Any, where: Iterable[Any]) -> int:

@@ -182,16 +182,16 @@ def test_a_reference_that_teaches_nothing_is_refused(changed, said):
 
 
 def test_only_a_loss_model_of_a_regression_is_taken(model):
-    with pytest.raises(ConfigError, match="loss_model is a str"):
-        modelspan.monitor(model="m", loss_model="file")(print)
+    with pytest.raises(ConfigError, match="estimate is a str"):
+        modelspan.monitor(model="m", estimate="file")(print)
     with pytest.raises(ConfigError, match="is for regression"):
-        modelspan.monitor(model="m", task="binary", loss_model=model)(print)
+        modelspan.monitor(model="m", task="binary", estimate=model)(print)
 
 
 def serve(model, rows=60):
     """Predictions of a decorated function, with their ids."""
 
-    @modelspan.monitor(model="price", task="regression", loss_model=model)
+    @modelspan.monitor(model="price", task="regression", estimate=model)
     def predict(features):
         return [3 * features["x"]]
 

@@ -14,7 +14,7 @@ from modelspan.delivery.logs import ERROR, INFO, WARN
 from modelspan.errors import ConfigError
 from modelspan.outcome import JoinedRow
 from modelspan.performance.sums import Options
-from modelspan.performance.thresholds import Limits, Threshold, Watch
+from modelspan.performance.thresholds import MEASURES, Limits, Threshold, Watch, is_measure
 from modelspan.performance.window import Window
 from modelspan.sinks.performance_book import Subject
 from modelspan.sinks.thresholds import ThresholdSink
@@ -298,3 +298,43 @@ def test_coverage_lag_and_unknown_metrics(store):
     made, _ = sink(store, events, metric="nothing")
     made(Days([0]), ended=300.0)
     assert len(events) == 1
+
+
+def joined(label, outcome, **fields):
+    return JoinedRow(prediction_id="i", model="m", predicted_ns=0, label=label, outcome_label=outcome,
+                     outcome_ns=10**9, **fields)  # fmt: skip
+
+
+def test_every_measure_that_a_window_can_have_can_be_watched_and_no_other():
+    two = [joined(p, t, score=s) for p, t, s in (("0", "0", 0.1), ("1", "0", 0.6), ("1", "1", 0.8))]
+    names = ("a", "b", "c")
+    three = [
+        joined(p, t, probabilities=dict(zip(names, c, strict=True)), task="multiclass")
+        for p, t, c in (("a", "a", (0.8, 0.1, 0.1)), ("b", "b", (0.1, 0.8, 0.1)), ("c", "c", (0.2, 0.2, 0.6)))
+    ]
+    values = [
+        JoinedRow(prediction_id="i", model="m", predicted_ns=0, value=v, outcome_value=t, outcome_ns=1)
+        for v, t in ((1.0, 2.0), (2.0, 2.5), (3.0, 1.0))
+    ]
+    found = {"coverage", "lag_p50", "lag_p90"}
+    for rows, options in ((two, Options(positive="1")), (three, Options(classes=names)), (values, Options())):
+        found |= set(Window.of(rows, options, None).sums.measures(options))
+    assert found == MEASURES
+    quantiles = Options(quantiles=(0.5, 0.975))
+    for name in set(Window.of(values, quantiles, None).sums.measures(quantiles)) - MEASURES:
+        assert is_measure(name)
+    assert not is_measure("quantile_loss_2")
+
+
+@pytest.mark.parametrize(("of", "fits"), [("realised", False), ("estimated", False), ("kpi", True)])
+def test_a_misspelt_measure_is_refused_at_start(tmp_path, of, fits):
+    path = tmp_path / "thresholds.yaml"
+    path.write_text(
+        f"thresholds:\n  - name: a\n    model: m\n    metric: acuracy\n    of: {of}\n"
+        "    kind: static\n    lower: 0.7\n"
+    )
+    if fits:
+        assert load_thresholds(str(path))[0].metric == "acuracy"
+        return
+    with pytest.raises(ConfigError, match=r"thresholds\.yaml:4: metric='acuracy' is no measure"):
+        load_thresholds(str(path))

@@ -93,3 +93,45 @@ def test_an_estimator_is_part_of_the_reference_file(tmp_path):
     assert isinstance(back.estimator, Estimator)
     assert back.estimator == made.estimator
     assert back.estimator.classes == ("good", "bad")
+
+
+def test_an_estimator_of_many_classes_is_given_to_the_decorator(tmp_path):
+    random, names = np.random.default_rng(3), ("cat", "dog", "eel")
+    table = random.dirichlet(np.ones(3), size=900)
+    truth = [names[random.choice(3, p=chances)] for chances in table]
+    estimator = Estimator.fit(table, truth, classes=names)
+    with modelspan.testing.record(data=str(tmp_path), metric_interval_seconds=3600.0) as telemetry:
+        predict = modelspan.monitor(model="pet", classes=names, task="multiclass", estimate=estimator)(
+            lambda row: [row["p"]]
+        )
+        for chances in random.dirichlet(np.ones(3), size=200).tolist():
+            predict({"p": chances})
+        telemetry.flush()
+        # the mean of the largest of three such probabilities is 11/18
+        found = latest(telemetry, semconv.ESTIMATE, metric="accuracy", window="all")
+        assert found[0] == pytest.approx(11 / 18, abs=0.06)
+
+
+def test_quantiles_and_beta_are_settings(tmp_path):
+    settings = {"performance_quantiles": (0.9,), "performance_beta": 1.0, "metric_interval_seconds": 3600.0}
+    with modelspan.testing.record(data=str(tmp_path), **settings) as telemetry:
+        predict = modelspan.monitor(model="price", task="regression")(lambda row: [row["x"]])
+        classify = modelspan.monitor(model="credit", task="binary", classes=("good", "bad"))(
+            lambda row: [row["x"] / 10]
+        )
+        for x, truth in ((1.0, 3.0), (2.0, 1.0), (9.0, 9.0)):
+            predict({"x": x})
+            modelspan.feedback(modelspan.current_prediction().id, truth)
+            classify({"x": x})
+            modelspan.feedback(modelspan.current_prediction().id, "bad")
+        telemetry.flush()
+        found = latest(telemetry, semconv.PERFORMANCE_SCORE, metric="quantile_loss_0.9", window="all")
+        assert found[-1] == pytest.approx((0.9 * 2 + 0.1 * 1) / 3)
+        f1 = latest(telemetry, semconv.PERFORMANCE_SCORE, metric="f1", window="all")
+        assert latest(telemetry, semconv.PERFORMANCE_SCORE, metric="f_beta", window="all") == f1
+
+
+@pytest.mark.parametrize("wrong", [(1.5,), (0,), ("0.5",)])
+def test_a_quantile_lies_between_0_and_1(wrong):
+    with pytest.raises(ConfigError, match="performance_quantiles"):
+        modelspan.Config(performance_quantiles=wrong)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
@@ -27,6 +28,21 @@ _SAME: Final = 1e-9
 """Values that differ by less, relatively, are equal but for rounding."""
 _MAD: Final = 1.4826
 """Makes the median absolute deviation of normal values their standard deviation."""
+
+
+MEASURES: Final = frozenset((
+    "accuracy", "balanced_accuracy", "mcc", "precision", "recall", "specificity", "f1", "f_beta",
+    "precision_macro", "recall_macro", "f1_macro", "precision_weighted", "recall_weighted", "f1_weighted",
+    "roc_auc", "pr_auc", "brier", "log_loss", "calibration_error", "roc_auc_macro", "roc_auc_weighted",
+    "mae", "rmse", "mape", "r2", "coverage", "lag_p50", "lag_p90",
+))  # fmt: skip
+"""What a threshold can be on, besides pinball losses and KPIs."""
+_QUANTILE_LOSS: Final = re.compile(r"quantile_loss_0?\.\d+")
+
+
+def is_measure(name: str) -> bool:
+    """Whether a window of performance can have it."""
+    return name in MEASURES or bool(_QUANTILE_LOSS.fullmatch(name))
 
 
 @dataclass(frozen=True, slots=True)

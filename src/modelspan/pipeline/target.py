@@ -39,6 +39,8 @@ class Target:
     """Streaming detectors by signal; the worker feeds them."""
     key: Any = None
     """The user's function from the features of a row to its business key."""
+    estimator: Any = None
+    """What tells performance before outcomes come."""
     loss_model: Any = None
     """A `LossModel`, which the worker asks about each row."""
     segments: tuple[str, ...] = ()
@@ -61,7 +63,7 @@ def resolve_target(
     drift_window: Any,
     detectors: Any,
     key: Any = None,
-    loss_model: Any = None,
+    estimate: Any = None,
     segments: Any = (),
 ) -> Target:
     """Check the settings of `monitor` for `function`.
@@ -83,6 +85,7 @@ def resolve_target(
             f"drift_window={drift_window!r:.60} must be a whole number of rows from {MIN_WINDOW}"
         )
     resolved = _reference(reference)
+    estimator, loss_model = _estimate(estimate, task, resolved)
     names = _texts("features", features) or (tuple(resolved.features) if resolved else ())
     return Target(
         model=Model(
@@ -100,7 +103,8 @@ def resolve_target(
         drift_window=drift_window,
         detectors=_detectors(detectors),
         key=_key(key),
-        loss_model=_loss_model(loss_model, task),
+        estimator=estimator,
+        loss_model=loss_model,
         segments=_texts("segments", segments),
     )
 
@@ -113,19 +117,25 @@ def _key(value: Any) -> Any:
     return value
 
 
-def _loss_model(value: Any, task: str) -> Any:
+def _estimate(value: Any, task: str, reference: Reference | None) -> tuple[Any, Any]:
+    """The estimator, and the loss model that it needs, if it is one of values."""
     if value is None:
-        return None
-    from modelspan.performance.loss import LossModel  # noqa: PLC0415 - few want it
+        return reference.estimator if reference else None, None
+    from modelspan.performance.estimate import Estimator  # noqa: PLC0415 - few want it
+    from modelspan.performance.loss import LossModel  # noqa: PLC0415 - as above
 
-    if not isinstance(value, LossModel):
+    if not isinstance(value, (Estimator, LossModel)):
         raise ConfigError(
-            f"loss_model is a {type(value).__name__}; pass what LossModel.fit(…) of "
-            "modelspan.performance.loss gave"
+            f"estimate is a {type(value).__name__}; pass what Estimator.fit(…) gave, of "
+            "modelspan.performance.estimate, or LossModel.fit(…), of modelspan.performance.loss"
         )
-    if task in ("binary", "multiclass"):
-        raise ConfigError(f"loss_model is for regression, and task={task!r}; leave it out")
-    return value
+    values = isinstance(value, LossModel)
+    if task and values != (task == "regression"):
+        raise ConfigError(
+            f"estimate is a {type(value).__name__} and task={task!r}; a LossModel is for regression, "
+            "an Estimator for classes"
+        )
+    return (value.estimator, value) if isinstance(value, LossModel) else (value, None)
 
 
 def _name(setting: str, value: Any, *, required: bool = False) -> str:

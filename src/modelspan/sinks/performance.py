@@ -70,11 +70,9 @@ class PerformanceSink:
         self._learn(block.target)
 
     def _learn(self, target: Any) -> None:
-        source = target.loss_model or target.reference
-        estimator = getattr(source, "estimator", None)
-        if estimator is not None:
+        if target.estimator is not None:
             model = target.model
-            self._book.offer(Subject(model.name, model.version, model.variant), estimator)
+            self._book.offer(Subject(model.name, model.version, model.variant), target.estimator)
 
     def step(self) -> None:
         """Take in all that is new, then say what it means."""

@@ -12,7 +12,7 @@ from modelspan.performance.sums import Options, Sums, positive_class
 from modelspan.viewer.curves import curves
 from modelspan.viewer.drift_query import latest
 from modelspan.viewer.feedback_query import feedback_states
-from modelspan.viewer.performance_reports import estimates, of_probabilities, segments
+from modelspan.viewer.performance_reports import estimates, only_reported, segments
 from modelspan.viewer.variants_query import comparisons
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def performance(database: Database, model: str | None, version: str | None, wind
     options = _options(rows)
     sums = Sums.of(rows, options)
     overall = _measures(rows, options)
-    kept = of_probabilities(database, model, version) if overall["outcomes"] and not options.positive else {}
+    kept = only_reported(database, model, version) if overall["outcomes"] and not options.positive else {}
     lags = [(row.outcome_ns - row.predicted_ns) / 1e9 for row in rows if row.outcome_ns is not None]
     p50, p90 = np.percentile(lags, (50, 90)).tolist() if lags else (None, None)
     return {

@@ -16,7 +16,7 @@ MAX_EVENTS: Final = 2_000
 MAX_SEGMENTS: Final = 100
 FEW: Final = 20
 """Predictions that a window needs to be shown beside others: an estimate of fewer says nothing."""
-OF_PROBABILITIES: Final = ("log_loss", "brier", "roc_auc_macro", "roc_auc_weighted")
+ONLY_REPORTED: Final = ("log_loss", "brier", "roc_auc_macro", "roc_auc_weighted", "quantile_loss")
 _OPENS: Final = 13
 _CRITICAL: Final = 17
 
@@ -80,19 +80,17 @@ def segments(database: Database, model: str | None, version: str | None) -> list
     return [table[place] for place in sorted(table)][:MAX_SEGMENTS]
 
 
-def of_probabilities(
-    database: Database, model: str | None, version: str | None
-) -> dict[str, dict[str, float]]:
-    """Measures of full probabilities over all windows that a process with a store keeps.
+def only_reported(database: Database, model: str | None, version: str | None) -> dict[str, dict[str, float]]:
+    """Measures that the page can't compute, over all windows that a process with a store keeps.
 
-    Telemetry of a prediction carries its score only, so the page can't compute them.
+    Those of full probabilities, of which telemetry carries the score only, and of the service's quantiles.
     """
     found: dict[str, dict[str, float]] = {}
     for metric, key in _ENDS[:3]:
         for row in database.rows(_GAUGES, (metric.name, model)):
             named = json.loads(row["attributes"])
             name = str(named.get(semconv.PERFORMANCE_METRIC))
-            if _is_whole(named, version) and name in OF_PROBABILITIES and _is_number(row["value"]):
+            if _is_whole(named, version) and name.startswith(ONLY_REPORTED) and _is_number(row["value"]):
                 found.setdefault(name, {}).setdefault(key, row["value"])
     return {name: each for name, each in found.items() if "value" in each}
 

@@ -89,12 +89,18 @@ def _overall(answer: Mapping[str, Any]) -> parts.Node:
 
 
 def _kept(measures: Mapping[str, Mapping[str, float]]) -> list[tuple[str, str, str]]:
-    """Measures of full probabilities, which the service computes over the windows that it keeps."""
+    """Measures that only the service can compute, over the windows that it keeps."""
     tiles = []
     for key, measure in measures.items():
         bounds = [text.fixed(measure.get(end)) for end in ("lower", "upper")]
         said = f"95 %: {' to '.join(bounds)}" if "lower" in measure else "too few for an interval"
-        tiles.append((_NAMES[key], text.fixed(measure["value"]), f"{said}; of all kept windows"))
+        tiles.append(
+            (
+                _NAMES.get(key, key.replace("_", " ")),
+                text.fixed(measure["value"]),
+                f"{said}; of all kept windows",
+            )
+        )
     return tiles
 
 
