@@ -11,6 +11,7 @@ from modelspan.cli import dashboards as _dashboards
 from modelspan.cli import demo as _demo
 from modelspan.cli import doctor as _doctor
 from modelspan.cli import feedback as _feedback
+from modelspan.cli import performance as _performance
 from modelspan.cli import reference as _reference
 from modelspan.cli import report as _report
 from modelspan.cli import up as _up
@@ -61,5 +62,6 @@ app.command("demo", epilog=_demo.EPILOG)(_demo.demo)
 app.command("doctor", epilog=_doctor.EPILOG)(_doctor.doctor)
 app.command("report", epilog=_report.EPILOG)(_report.report)
 app.command("up", epilog=_up.EPILOG)(_up.up)
+_feedback.app.command("report", epilog=_performance.EPILOG)(_performance.report)
 app.add_typer(_feedback.app, name="feedback")
 app.add_typer(_reference.app, name="reference")

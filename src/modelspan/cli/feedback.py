@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -15,7 +16,7 @@ from modelspan.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from modelspan.store.outcomes import OutcomeStore
 
@@ -83,16 +84,16 @@ def import_file(
     into = results or file.with_name(f"{file.name}.results.csv")
     try:
         opened = _open(data, store)
-        with announcing(endpoint) as announce, _progress(count_rows(file)) as bar:
+        with announcing(endpoint) as announce, progress(count_rows(file)) as bar:
             counts = import_outcomes(
                 opened, file, columns, into, model=model, announce=announce or (lambda _: None),
                 progress=lambda done: bar.update(bar.task_ids[0], completed=done),
             )  # fmt: skip
         opened.close()
     except (ConfigError, OSError) as error:
-        _fail(str(error))
+        fail(str(error))
     except UnavailableError as error:
-        _fail(f"the store cannot be written ({error}); the rest is not acknowledged: run it again to go on")
+        fail(f"the store cannot be written ({error}); the rest is not acknowledged: run it again to go on")
     _print("rows", counts)
     print(f"The state of each row is in {into}.")
     if announce is not None:
@@ -120,7 +121,21 @@ def show_states(
         _print("count", opened.totals())
         opened.close()
     except (ConfigError, UnavailableError, DamagedError) as error:
-        _fail(str(error))
+        fail(str(error))
+
+
+@contextmanager
+def opened(data: str, url: str) -> Iterator[OutcomeStore]:
+    """The store that the options name.
+
+    Raises:
+        ConfigError: If they name none, or one that cannot be used.
+    """
+    store = _open(data, url)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def _open(data: str, url: str) -> OutcomeStore:
@@ -133,18 +148,18 @@ def _open(data: str, url: str) -> OutcomeStore:
     return open_store(data=data, url=url)
 
 
-def _progress(rows: int) -> Progress:
+def progress(rows: int, doing: str = "telling") -> Progress:
     """A bar over the rows on a terminal, gone at the end; nothing elsewhere."""
     console = Console(stderr=True)
     parts = (
-        TextColumn("telling"),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("rows"),
         TimeRemainingColumn(),
     )
     bar = Progress(*parts, console=console, transient=True, disable=not console.is_terminal)
-    bar.add_task("rows", total=rows)
+    bar.add_task(doing, total=rows)
     return bar
 
 
@@ -158,6 +173,7 @@ def _print(heading: str, counts: Counter[str] | Mapping[str, int]) -> None:
     Console(highlight=False).print(table)
 
 
-def _fail(message: str) -> NoReturn:
+def fail(message: str) -> NoReturn:
+    """Say it in one line and leave with status 2."""
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     raise typer.Exit(2)

@@ -15,7 +15,7 @@ MAX_ROWS: Final = 2_000
 """Features in the table; JSON has all."""
 _BIN_PX: Final = 30
 _HEIGHT_PX: Final = 260
-_STYLE: Final = """
+STYLE: Final = """
 body{font:14px/1.45 system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;color:#1f2933;
 background:#f5f7fa;margin:0;padding:24px}
 main{max-width:1180px;margin:0 auto}
@@ -50,7 +50,7 @@ def page(report: DriftReport) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<style>{_STYLE}</style>{script}</head><body><main>"
+        f"<style>{STYLE}</style>{script}</head><body><main>"
         f"<h1>{title} {_verdict(report)}</h1>{_facts(report)}{_quality(report)}{_table(report)}"
         f"{_together(report)}{charts}"
         "</main></body></html>\n"

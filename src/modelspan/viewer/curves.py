@@ -79,10 +79,12 @@ def estimated(windows: Sequence[Mapping[str, Any]], metric: str) -> go.Figure:
     )
     times = [datetime.fromtimestamp((each["start"] + each["end"]) / 2, UTC) for each in windows]
     expected = [each["estimated"].get(metric, {}) for each in windows]
+    sure = [(time, each) for time, each in zip(times, expected, strict=True) if "lower" in each]
     for end, fill in (("lower", None), ("upper", "tonexty")):
         figure.add_scatter(
-            x=times, y=[each.get(end) for each in expected], mode="lines", line={"width": 0}, fill=fill,
-            fillcolor="rgba(230,159,0,0.18)", showlegend=False, hoverinfo="skip",
+            x=[time for time, _ in sure], y=[each[end] for _, each in sure], mode="lines",
+            line={"width": 0}, fill=fill, fillcolor="rgba(230,159,0,0.18)", showlegend=False,
+            hoverinfo="skip",
         )  # fmt: skip
     figure.add_scatter(
         x=times, y=[each.get("value") for each in expected], name="estimated", mode="lines+markers",

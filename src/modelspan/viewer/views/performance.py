@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
     from modelspan.viewer.views.request import Request
 
-_NAMES: Final = {
+NAMES: Final = {
     "accuracy": "accuracy", "precision": "precision", "recall": "recall", "f1": "F1", "roc_auc": "ROC AUC",
     "pr_auc": "PR AUC", "mcc": "MCC", "balanced_accuracy": "balanced accuracy", "f1_macro": "macro F1",
     "roc_auc_macro": "ROC AUC, each class", "roc_auc_weighted": "ROC AUC, weighted",
     "brier": "Brier score", "log_loss": "log loss", "calibration_error": "calibration error",
     "mae": "MAE", "rmse": "RMSE", "mape": "MAPE", "r2": "R²",
 }  # fmt: skip
-_SEGMENT_MEASURES: Final = ("accuracy", "precision", "recall", "roc_auc", "f1_macro", "mae", "rmse")
-_ESTIMATED: Final = {
+SEGMENT_MEASURES: Final = ("accuracy", "precision", "recall", "roc_auc", "f1_macro", "mae", "rmse")
+ESTIMATED: Final = {
     "roc_auc": ("calibrated scores", "what scores mean"),
     "accuracy": ("calibrated scores", "what scores mean"),
     "rmse": ("a loss model", "what features mean"),
@@ -32,7 +32,7 @@ _ESTIMATED: Final = {
 """Measures of which the first that is estimated is drawn; from what, and what that is blind to."""
 _OF_POSITIVE: Final = ("precision", "recall", "f1")
 _IN_TARGET_UNIT: Final = ("mae", "rmse")
-_MOST_CLASSES: Final = 12
+MOST_CLASSES: Final = 12
 """A larger matrix can't be read on a page."""
 
 
@@ -75,7 +75,7 @@ def _overall(answer: Mapping[str, Any]) -> parts.Node:
     """Each measure with its 95 % interval."""
     of_class = f"class {text.plain(answer['positive'])}, " if answer["positive"] is not None else ""
     tiles = []
-    for key, name in _NAMES.items():
+    for key, name in NAMES.items():
         value = answer["overall"].get(key)
         if value is None:
             continue
@@ -96,7 +96,7 @@ def _kept(measures: Mapping[str, Mapping[str, float]]) -> list[tuple[str, str, s
         said = f"95 %: {' to '.join(bounds)}" if "lower" in measure else "too few for an interval"
         tiles.append(
             (
-                _NAMES.get(key, key.replace("_", " ")),
+                NAMES.get(key, key.replace("_", " ")),
                 text.fixed(measure["value"]),
                 f"{said}; of all kept windows",
             )
@@ -107,10 +107,10 @@ def _kept(measures: Mapping[str, Mapping[str, float]]) -> list[tuple[str, str, s
 def _estimated(answer: Mapping[str, Any]) -> list[parts.Node]:
     """Estimated against realised, for the measure that says most, with the doubts of the newest window."""
     windows = answer["estimates"]
-    metric = next((m for m in _ESTIMATED if any(m in w["estimated"] for w in windows)), None)
+    metric = next((m for m in ESTIMATED if any(m in w["estimated"] for w in windows)), None)
     if metric is None:
         return []
-    source, change = _ESTIMATED[metric]
+    source, change = ESTIMATED[metric]
     note = (
         f"estimated from {source} before outcomes come; it can't see a change of {change}. "
         "Paler: fewer of the outcomes are known; bars and band: 95 %"
@@ -140,7 +140,7 @@ def _segments(answer: Mapping[str, Any]) -> list[parts.Node]:
     entries = answer["segments"]
     if not entries:
         return []
-    names = [m for m in _SEGMENT_MEASURES if any(m in each["measures"] for each in entries if each["value"])]
+    names = [m for m in SEGMENT_MEASURES if any(m in each["measures"] for each in entries if each["value"])]
     rows = [
         [
             parts.stack(html.Strong(text.plain(each["value"])), parts.muted(each["segment"])),
@@ -151,7 +151,7 @@ def _segments(answer: Mapping[str, Any]) -> list[parts.Node]:
         if each["value"]
     ]
     table = parts.table(
-        ["segment", "coverage#", *(f"{_NAMES[name]}#" for name in names)], rows, kind="segments"
+        ["segment", "coverage#", *(f"{NAMES[name]}#" for name in names)], rows, kind="segments"
     )
     gaps = [
         (
@@ -178,7 +178,7 @@ def _charts(answer: Mapping[str, Any]) -> list[parts.Node]:
     note = f"shaded: 95 % interval; hollow marker, grey bar: fewer than {limit} of the outcomes are known"
     over_time = parts.chart("Over prediction time", figures.performance(answer), height=420, note=note)
     matrix = answer["confusion"]
-    if not matrix or len(matrix["labels"]) > _MOST_CLASSES:
+    if not matrix or len(matrix["labels"]) > MOST_CLASSES:
         return [over_time]
     height = 180 + 44 * len(matrix["labels"])
     note = "rows with a known outcome; colour: share of the true class"
