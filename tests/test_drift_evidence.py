@@ -69,13 +69,16 @@ def test_the_mean_e_value_after_two_looks_is_at_most_one_whatever_the_pool(numer
     assert mean <= float(start_weight(np.array(0), np.array(5))) + 1e-12, "of the stake that was put"
 
 
-@pytest.mark.parametrize("pool", [(3, 2, 4, 1), (40, 1, 0, 9), (500, 300, 0, 200)])
-def test_a_row_pays_at_most_one_on_average_given_all_rows_before_it(pool):
-    """Where the next row is drawn by the shares so far, as in Polya's urn: bets on single bins, exactly."""
-    pool = np.array(pool, dtype=float)
-    new = np.eye(pool.size, dtype=np.int64)
-    pay = np.exp(bets.log_payoffs(pool + new, new, 0.05, ordered=False))
-    assert ((pool / pool.sum()) @ pay <= 1 + 1e-12).all()
+@pytest.mark.parametrize("rows", [1, 2, 5])
+@pytest.mark.parametrize("pool", [(3, 2, 4, 1), (40, 1, 9), (500, 300, 80, 200)])
+def test_a_look_pays_at_most_one_on_average_given_all_rows_before_it(pool, rows):
+    """With new rows by the shares so far, as in Polya's urn; shapes exceed it by 1 / rows of the pool."""
+    new = np.array(splits((rows,) * len(pool), rows))
+    chance = stats.dirichlet_multinomial(np.array(pool, dtype=float), rows).pmf(new)
+    assert chance.sum() == pytest.approx(1)
+    for ordered, most in ((False, 1 + 1e-12), (True, (1 + 1 / sum(pool)) ** rows)):
+        pay = np.exp(bets.log_payoffs(np.array(pool) + new.astype(float), new, 0.05, ordered=ordered))
+        assert (chance @ pay <= most).all()
 
 
 def test_the_weights_of_all_starts_sum_to_one_in_however_many_looks_the_rows_come():

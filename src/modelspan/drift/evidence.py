@@ -51,10 +51,11 @@ class Evidence:
     P(e-value ever exceeds 1 / a) <= a by Ville's inequality. What that rests on: rows that are independent of
     each other. The mean at every single look is at most 1 exactly, for every size of reference and look, and
     so is the mean of the whole e-value at any look fixed beforehand: given a pool and all later rows, which
-    of its rows came last is a matter of chance, from the first look to the last. For the largest of all looks
-    the same argument asks that the pool's shares are where the true ones lie on average (the predictive law
-    of Polya's urn, under which a look of one row pays at most 1 given all rows before it);
-    benchmarks/calibration.py measures it.
+    of its rows came last is a matter of chance, from the first look to the last. Ville asks besides that a
+    look pays at most 1 on average given all rows before it. Where new rows are drawn by the shares so far
+    (Polya's urn: on average over what the true shares may be) that is exact for bets on single bins, at looks
+    of any size; bets on shapes, whose scores follow the pool, exceed it by less than 1 over the pool's rows
+    for each new row. benchmarks/calibration.py measures the whole, which stays far below a.
 
     Args:
         counts: Reference rows per bin, shape ``(features, cells, bins)``, cells of the season.
