@@ -214,9 +214,7 @@ def show(done):
         if all(found):
             shown = " | ".join(each[0] for each in found)
             print(f"| {kind} | {reference:,} | {found[0][2]:,} | {shown} |")
-    print(
-        "\n| what | columns | reference | looks | rows a look | streams that ever alarm | share (upper 95 % limit) |"
-    )
+    print("\n| what | columns | reference | looks | rows a look | streams that alarm | upper 95 % limit |")
     print("|---|---|---|---|---|---|---|")
     named = [(("streams", kind, str(at)), case) for at, case in enumerate(STREAMS) for kind in KINDS]
     named += [(("quality", name, str(at)), case) for at, (name, (_, case)) in enumerate(CHECKS.items())]
