@@ -9,10 +9,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 def bodies_of_spans(sink, path):
     """The spans of each request that came to a path."""
-    bodies = [ExportTraceServiceRequest.FromString(r.body) for r in list(sink.requests) if r.path == path]
-    for body in bodies:
-        scopes = [scope for resource in body.resource_spans for scope in resource.scope_spans]
-        yield [span for scope in scopes for span in scope.spans]
+    for body in _bodies(sink, path, ExportTraceServiceRequest):
+        yield [span for scope in _scopes(body.resource_spans, "scope_spans") for span in scope.spans]
 
 
 def spans(sink, path):
@@ -22,26 +20,24 @@ def spans(sink, path):
 
 def records(sink, path):
     """Every log record that came to a path."""
-    bodies = [ExportLogsServiceRequest.FromString(r.body) for r in list(sink.requests) if r.path == path]
-    return [
-        record
-        for body in bodies
-        for resource in body.resource_logs
-        for scope in resource.scope_logs
-        for record in scope.log_records
-    ]
+    bodies = _bodies(sink, path, ExportLogsServiceRequest)
+    scopes = [scope for body in bodies for scope in _scopes(body.resource_logs, "scope_logs")]
+    return [record for scope in scopes for record in scope.log_records]
 
 
 def metrics(sink, path):
     """Every metric message that came to a path."""
-    bodies = [ExportMetricsServiceRequest.FromString(r.body) for r in list(sink.requests) if r.path == path]
-    return [
-        metric
-        for body in bodies
-        for resource in body.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-    ]
+    bodies = _bodies(sink, path, ExportMetricsServiceRequest)
+    scopes = [scope for body in bodies for scope in _scopes(body.resource_metrics, "scope_metrics")]
+    return [metric for scope in scopes for metric in scope.metrics]
+
+
+def _bodies(sink, path, message):
+    return [message.FromString(r.body) for r in list(sink.requests) if r.path == path]
+
+
+def _scopes(resources, name):
+    return [scope for resource in resources for scope in getattr(resource, name)]
 
 
 def attributes(thing):
