@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modelspan.store.opening import open_store
+from modelspan.store.reading import Read
 from modelspan.store.retention import sweep
 from modelspan.store.rows import Awaiting, ModelFacts, Outcome
 
@@ -137,7 +138,7 @@ def follow(folder: Path, url: str) -> None:
                     count(sums, row, sign)
         if changes:
             document = {"sums": json.dumps(sums)}
-            store.save("aggregate", document, reader="sums", read_from=position, read_to=changes[-1].position)
+            store.save("aggregate", document, Read("sums", position, changes[-1].position))
         elif ended:
             return
         else:

@@ -17,6 +17,7 @@ from store_rows import NOW, awaiting, counts, new_id, outcome, states
 from modelspan.errors import ConfigError
 from modelspan.store.database import UnavailableError
 from modelspan.store.outcomes import OutcomeStore
+from modelspan.store.reading import Read
 from modelspan.store.rows import ModelFacts, sealed
 from modelspan.store.sqlite_database import SqliteDatabase, file_of
 from modelspan.store.tables import STEPS, VERSION
@@ -73,7 +74,7 @@ def filled(store, rows=60):
     pids = [new_id() for _ in range(rows)]
     store.commit([awaiting(pid, key=(n, n)) for n, pid in enumerate(pids)], [], NOW)
     store.commit([], [outcome(pid) for pid in pids[::2]] + [outcome(new_id())], NOW)
-    store.save("aggregate", {"n": "1"}, reader="r", read_to=5)
+    store.save("aggregate", {"n": "1"}, Read("r", 0, 5))
     return pids
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 from store_rows import CREDIT, DAY, NOW, PRICE, SECOND, awaiting, counts, new_id, outcome, priced, states
 
+from modelspan.store.reading import Read
 from modelspan.store.rows import ModelFacts
 
 
@@ -182,10 +183,10 @@ def test_a_reader_sees_each_step_with_what_it_replaces(either):
 
 def test_sums_and_the_position_of_a_reader_move_together_or_not_at_all(either):
     assert either.position("sums") == 0
-    assert either.save("aggregate", {"a": "1"}, reader="sums", read_from=0, read_to=5)
-    assert not either.save("aggregate", {"a": "2"}, reader="sums", read_from=0, read_to=7)
+    assert either.save("aggregate", {"a": "1"}, Read("sums", 0, 5))
+    assert not either.save("aggregate", {"a": "2"}, Read("sums", 0, 7))
     assert (either.position("sums"), either.documents("aggregate")) == (5, {"a": "1"})
-    assert either.save("aggregate", {"a": None, "b": "3"}, reader="sums", read_from=5, read_to=6)
+    assert either.save("aggregate", {"a": None, "b": "3"}, Read("sums", 5, 6))
     assert either.documents("aggregate") == {"b": "3"}
 
 

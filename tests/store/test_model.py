@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 from store_rows import DAY, NOW, SECOND
 
 from modelspan.store.outcomes import OutcomeStore
+from modelspan.store.reading import Read
 from modelspan.store.retention import sweep
 from modelspan.store.rows import Awaiting, ModelFacts, Outcome
 from modelspan.store.sqlite_database import SqliteDatabase
@@ -161,7 +162,7 @@ class Feedback(RuleBasedStateMachine):
     @rule(bytes_=st.sampled_from([1, PLENTY]))
     def cap(self, bytes_):
         """Nothing is evicted that a reader has not seen, so with a reader at 0 nothing at all."""
-        self.store.save("aggregate", {}, reader="slow", read_from=0, read_to=0)
+        self.store.save("aggregate", {}, Read("slow", 0, 0))
         sweep(self.store, self.now - WINDOW_DAYS * DAY, WINDOW_DAYS, bytes_)
         self.store.full = False
 

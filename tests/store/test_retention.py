@@ -2,6 +2,7 @@
 
 from store_rows import DAY, NOW, SECOND, awaiting, counts, new_id, outcome, states
 
+from modelspan.store.reading import Read
 from modelspan.store.retention import sweep
 
 PLENTY = 10**12
@@ -67,6 +68,6 @@ def test_e07_when_all_must_be_kept_new_predictions_are_refused_and_counted(eithe
 def test_settled_rows_that_a_reader_has_not_seen_are_not_evicted(either):
     pids = [new_id() for _ in range(50)]
     either.commit([awaiting(pid) for pid in pids], [outcome(pid) for pid in pids], NOW)
-    either.save("aggregate", {}, reader="slow", read_to=0)
+    either.save("aggregate", {}, Read("slow", 0, 0))
     sweep(either, NOW, 90, 1000)
     assert counts(either) == {"outcome.joined": 50}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from modelspan.performance.estimators import from_document
 from modelspan.performance.sums import Options, positive_class
 from modelspan.performance.window import Window
+from modelspan.store.reading import Read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -114,7 +115,7 @@ class Book:
         last = changes[-1].position
         if learnt:
             self._store.save(MODELS, learnt)
-        if not self._store.save(WINDOWS, documents, reader=READER, read_from=position, read_to=last):
+        if not self._store.save(WINDOWS, documents, Read(READER, position, last)):
             self._position = -1
             return Step(more=True)
         self._position = last

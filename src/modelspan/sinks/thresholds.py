@@ -12,6 +12,7 @@ from modelspan import semconv
 from modelspan.delivery.logs import ERROR, INFO, WARN, Emit, LogEvent
 from modelspan.performance.thresholds import Limits, Watch
 from modelspan.sinks.attributes import subject_attributes
+from modelspan.store.reading import Read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -80,9 +81,7 @@ class ThresholdSink:
             if not self._store.save(
                 STATES,
                 {name: json.dumps(saved)},
-                reader=f"threshold {name}",
-                read_from=int(judged),
-                read_to=int(start),
+                Read(f"threshold {name}", int(judged), int(start)),
             ):
                 return  # another process was first, and announces it
             judged = start

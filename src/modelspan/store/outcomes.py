@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from modelspan.outcome import Change
     from modelspan.store.database import Database
+    from modelspan.store.reading import Read
     from modelspan.store.rows import Awaiting, Outcome
 
 logger = logging.getLogger("modelspan")
@@ -112,20 +113,12 @@ class OutcomeStore:
         rows = self._mended(lambda: self._read(lambda: self.database.rows(statement, (kind,))))
         return {name: document for _, name, document in (unsealed("documents", row) for row in rows)}
 
-    def save(
-        self,
-        kind: str,
-        documents: Mapping[str, str | None],
-        *,
-        reader: str = "",
-        read_from: int = 0,
-        read_to: int = 0,
-    ) -> bool:
-        """Write documents and, with `reader`, move its position, in one commit; see `ChangeReader.save`."""
+    def save(self, kind: str, documents: Mapping[str, str | None], read: Read | None = None) -> bool:
+        """Write documents and move a reader, in one commit; see `ChangeReader.save`."""
 
         def write() -> bool:
             with self._lock, self.database.writing():
-                if reader and not self._move(reader, read_from, read_to):
+                if read is not None and not self._move(read):
                     return False
                 self._write(kind, documents)
                 Head(self.database).step(self.database)
@@ -133,11 +126,11 @@ class OutcomeStore:
 
         return self._mended(write)
 
-    def _move(self, reader: str, read_from: int, read_to: int) -> bool:
-        found = self.database.rows(select("documents", "WHERE kind = ? AND name = ?"), (READER, reader))
-        if int(unsealed("documents", found[0])[2] if found else "0") != read_from:
+    def _move(self, read: Read) -> bool:
+        found = self.database.rows(select("documents", "WHERE kind = ? AND name = ?"), (READER, read.reader))
+        if int(unsealed("documents", found[0])[2] if found else "0") != read.start:
             return False
-        self._write(READER, {reader: str(read_to)})
+        self._write(READER, {read.reader: str(read.end)})
         return True
 
     def _write(self, kind: str, documents: Mapping[str, str | None]) -> None:

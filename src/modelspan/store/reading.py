@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from modelspan.outcome import Change
+
+
+class Read(NamedTuple):
+    """What a reader has taken in."""
+
+    reader: str
+    start: int
+    end: int
 
 
 class ChangeReader(Protocol):
@@ -29,17 +37,9 @@ class ChangeReader(Protocol):
     def documents(self, kind: str) -> Mapping[str, str]:
         """Saved documents of one kind (aggregates, thresholds, alarms) by name."""
 
-    def save(
-        self,
-        kind: str,
-        documents: Mapping[str, str | None],
-        *,
-        reader: str = "",
-        read_from: int = 0,
-        read_to: int = 0,
-    ) -> bool:
-        """Write documents (None deletes one) and, with `reader`, move its position, in one commit.
+    def save(self, kind: str, documents: Mapping[str, str | None], read: Read | None = None) -> bool:
+        """Write documents (None deletes one) and, with `read`, move a reader's position, in one commit.
 
         Returns:
-            False, and nothing is written, if `reader` is no longer at `read_from`: another process was first.
+            False, and nothing is written, if the reader is no longer at its start: another process was first.
         """

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from modelspan.performance.measure import Measure
     from modelspan.sinks.performance_book import Subject
     from modelspan.store.outcomes import OutcomeStore
+    from modelspan.store.reading import Read
 
 KEEP: Final = 10_000
 """Windows at most, counted back from the newest."""
@@ -41,17 +42,9 @@ class _Replay:
         """Those of the service, but for its windows."""
         return {} if kind == WINDOWS else self._store.documents(kind)
 
-    def save(
-        self,
-        kind: str,  # noqa: ARG002 - nothing is written
-        documents: Mapping[str, str | None],  # noqa: ARG002 - as above
-        *,
-        reader: str = "",  # noqa: ARG002 - there is one
-        read_from: int = 0,  # noqa: ARG002 - and nobody else moves it
-        read_to: int = 0,
-    ) -> bool:
+    def save(self, _kind: str, _documents: Mapping[str, str | None], read: Read | None = None) -> bool:
         """Keep the position only."""
-        self._position = max(self._position, read_to)
+        self._position = read.end if read is not None else self._position
         self._progress(self._position)
         return True
 
