@@ -197,7 +197,7 @@ def _block_values(name: str, column: FeatureReference, block: Block) -> Any:
     if column.column in block.features:
         return block.features[column.column]
     if name == SCORE_NAME:
-        scores = np.asarray(block.output.scores or block.output.values, np.float64)
+        scores = block.scores if len(block.scores) else np.asarray(block.output.values, np.float64)
         return scores[np.isfinite(scores)]
     if name == PREDICTION_NAME:
         return block.output.labels

@@ -72,7 +72,7 @@ class _Body:
                 self.texts.append((semconv.PREDICTION_LABEL, labels))
         for name, column in (
             (semconv.PREDICTION_VALUE, output.values),
-            (semconv.PREDICTION_SCORE, output.scores),
+            (semconv.PREDICTION_SCORE, block.scores),
         ):
             if len(column):
                 values = np.asarray(column, np.float64)

@@ -60,7 +60,7 @@ class MetricSink:
         sampled = block.sampled()
         trace_of = partial(_block_ids, block, sampled)
         self._duration.record(block.seconds, outcome_attributes(block.model, ""), trace_of)
-        self._add_scores(block.model, np.asarray(block.output.scores, np.float64), trace_of)
+        self._add_scores(block.model, block.scores, trace_of)
 
     def _add_scores(self, model: Model, scores: Any, trace_of: Callable[[int], Any]) -> None:
         finite = np.flatnonzero(np.isfinite(scores)) if len(scores) else np.array([], np.intp)

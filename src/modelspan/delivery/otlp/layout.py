@@ -128,13 +128,16 @@ def double_attributes(field: int, numbers: Sequence[tuple[str, NDArray[np.float6
 
 def _all_finite(columns: Sequence[NDArray[np.float64]]) -> bool:
     """Whether all numbers are finite; when not, and rarely when they are, each column needs a closer look."""
-    table = columns[0].base
-    if isinstance(table, np.ndarray) and all(values.base is table for values in columns):
-        return bool(np.isfinite(table).all())  # columns of one table, read in the order of memory
-    total = np.zeros(len(columns[0]))
+    total, seen = np.zeros(len(columns[0])), None
     with np.errstate(over="ignore", invalid="ignore"):
         for values in columns:
-            total += values
+            table = values.base
+            if not isinstance(table, np.ndarray) or table.dtype is not values.dtype:
+                total += values
+            elif table is not seen:  # columns of one table are read together, in the order of memory
+                seen = table
+                if not np.isfinite(table).all():
+                    return False
         return bool(np.isfinite(total).all())
 
 
