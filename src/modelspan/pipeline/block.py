@@ -145,7 +145,8 @@ def _by_shape(calls: Sequence[Call]) -> dict[Any, list[Call]]:
     Most calls are like the one before, which is seen in half the time that telling a shape takes.
     """
     groups: dict[Any, list[Call]] = {}
-    target = width = answer = None
+    target = answer = None
+    width = 0
     group: list[Call] = []
     for call in calls:
         row = call.row
@@ -159,8 +160,10 @@ def _by_shape(calls: Sequence[Call]) -> dict[Any, list[Call]]:
         except Exception:  # a key of the user's whose hash or comparison fails
             shape, group = None, groups.setdefault(None, [])
         group.append(call)
-        plain = shape is not None and type(row) is bytes and call.output is None and not call.context
-        target, width, answer = (call.target, len(row), type(call.atom)) if plain else (None, None, None)
+        if shape is None or type(row) is not bytes or call.output is not None or call.context:
+            target = None
+        else:
+            target, width, answer = call.target, len(row), type(call.atom)
     return groups
 
 

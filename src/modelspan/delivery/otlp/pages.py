@@ -21,6 +21,19 @@ KEPT: Final = 8
 _free: deque[bytearray] = deque(maxlen=KEPT)
 
 
+def _let_the_allocator_keep_blocks() -> None:
+    """Free a block of a page's size, which was never touched.
+
+    After that glibc takes blocks up to this size from memory that it keeps, instead of fresh memory for each
+    from 128 KiB on (mallopt(3), M_MMAP_THRESHOLD); models that free larger arrays have done so before.
+    """
+    block = bytearray(PAGE_BYTES)
+    del block
+
+
+_let_the_allocator_keep_blocks()
+
+
 class Page(ctypes.Array[ctypes.c_uint8]):
     """A page in use: its memory is free again when no view of it is left, whoever held one."""
 
