@@ -27,7 +27,9 @@ from modelspan import _setup
 
 folder = sys.argv[1]
 said = {"wrong": 0, "acknowledged": [], "refused": 0}
-modelspan.configure(data=folder + "/data", endpoint="http://127.0.0.1:9", tick_seconds=0.02)
+modelspan.configure(
+    data=folder + "/data", endpoint="http://127.0.0.1:9", tick_seconds=0.02, metric_interval_seconds=3600
+)
 
 @modelspan.monitor(model="m", classes=("a", "b"), task="binary")
 def predict(row):
@@ -76,16 +78,15 @@ until_it_recovers()
 end()
 """
 NO_INODES = """
-_setup.current.recorder.store.close()  # its files are opened anew
-for each in pathlib.Path(folder, "data").glob("*-wal"):
-    each.unlink()
 number = 0
-try:
-    while True:
-        os.close(os.open(f"{folder}/{number}", os.O_CREAT | os.O_WRONLY))
-        number += 1
-except OSError as error:
-    said["error"] = error.strerror
+with _setup.current.recorder.busy:
+    _setup.current.recorder.store.close()  # its files are opened anew, and the log is made anew
+    try:
+        while True:
+            os.close(os.open(f"{folder}/{number}", os.O_CREAT | os.O_WRONLY))
+            number += 1
+    except OSError as error:
+        said["error"] = error.strerror
 tell(3, 0.4)
 for each in range(number):
     os.unlink(f"{folder}/{each}")
@@ -93,8 +94,9 @@ until_it_recovers()
 end()
 """
 READ_ONLY = """
-_setup.current.recorder.store.close()  # a file that is open for writing keeps it from being remounted
-subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+with _setup.current.recorder.busy:
+    _setup.current.recorder.store.close()  # a file that is open for writing keeps it from being remounted
+    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
 said["error"] = "Read-only file system"
 tell(3, 0.4)
 subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
