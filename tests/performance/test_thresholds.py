@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -271,13 +272,43 @@ def test_a_crossing_is_an_event_an_alert_and_a_gauge(store):
     assert gauge(reader)[0][1] == 0
 
 
-def test_each_crossing_is_announced_once_whatever_the_processes_and_restarts(store):
-    events = []
+def test_e14_each_crossing_is_announced_once_whatever_the_processes_and_restarts(store):
+    events, alerts = [], []
     for _ in range(3):
-        made, reader = sink(store, events)
+        made, reader = sink(store, events, alerts)
         made(Days([8, 3, 3]), ended=300.0)
     assert [each.severity for each in events] == [WARN]
+    assert len(alerts) == 1
     assert gauge(reader)[0][1] == 1
+
+
+def test_e14_of_processes_that_judge_a_window_at_once_one_announces_it(tmp_path):
+    events, start = [], threading.Barrier(4)
+
+    def judge():
+        own = OutcomeStore(SqliteDatabase(tmp_path, busy_seconds=60))
+        made, _ = sink(own, events)
+        start.wait()
+        made(Days([8, 3]), ended=300.0)
+        own.close()
+
+    threads = [threading.Thread(target=judge) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [each.severity for each in events] == [WARN]
+
+
+def test_e13_a_value_that_flaps_opens_once_a_cool_down_through_restarts_and_a_clock_that_is_set_back(store):
+    events, alerts, flapping = [], [], [8, 3] * 10
+    for seen in range(1, len(flapping) + 1):
+        made, _ = sink(store, events, alerts, cool_down=6)
+        made(Days(flapping[:seen]), ended=100.0 * seen)
+        made(Days(flapping[:seen]), ended=100.0 * max(1, seen - 3))  # the clock steps back
+    opened = [each.attributes[semconv.PERFORMANCE_START] for each in events if each.severity == WARN]
+    assert opened == [200.0, 1000.0, 1800.0]  # 6 windows of peace, and then the next that crosses
+    assert len(events) == len(alerts) == 6  # each of them is back once
 
 
 def test_a_window_that_runs_or_has_few_outcomes_is_not_judged(store):
