@@ -30,6 +30,17 @@ class Coded:
         """The values from `start` to before `end`, without a copy."""
         return Coded(self.codes[start:end], self.levels)
 
+    def some(self, rows: NDArray[np.intp]) -> Coded:
+        """The values of some rows, with only the levels that occur: a level costs more to read than a row."""
+        there, codes = np.unique(self.codes[rows], return_inverse=True)
+        gone = int(np.count_nonzero(there < 0))
+        return Coded(codes - gone, [self.levels[code] for code in there[gone:].tolist()])
+
+    @property
+    def types(self) -> set[type]:
+        """Types of the levels."""
+        return set(map(type, self.levels))
+
     def among(self, _levels: Sequence[str]) -> NDArray[np.int64] | None:
         """How many are each of some levels, others and missing; None where codes tell it sooner."""
         return None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelspan.drift import parts
+from modelspan.drift.between import between
 from modelspan.drift.coded import Coded, Values, plain
 from modelspan.drift.distances import bin_positions
 from modelspan.drift.labels import integer_labels, level_labels, numeric_labels
@@ -24,8 +25,6 @@ BY_EDGES: Final = ("numeric", "integer", "text", "embedding")
 BY_LEVELS: Final = ("categorical", "boolean", "datetime")
 KINDS: Final = (*BY_EDGES, *BY_LEVELS)
 BOOLEANS: Final = ("False", "True")
-_TILE: Final = 1 << 16
-_FEW_EDGES: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,7 +119,8 @@ class FeatureReference:
             return self._by_code(parts.calendar(values, self.part))
         if self.kind in BY_LEVELS:
             return self._count_levels(values)
-        return count_between(self.edges, self._numbers(values))
+        found = self._numbers(values)
+        return between(self.edges[None], [found])[0] if found.size else self.counts * 0
 
     def _numbers(self, values: Values) -> NDArray[np.number]:
         """The number that is counted of each value, NaN where there is none."""
@@ -163,23 +163,6 @@ class FeatureReference:
         """Counts of positions, of which -1 is missing and -2 other."""
         size = len(self.labels)
         return np.bincount(np.where(codes < 0, codes + size, codes), minlength=size)
-
-
-def count_between(edges: NDArray[np.float64], values: NDArray[np.number]) -> Counts:
-    """Finite values between the edges, then how many were not finite, shape ``(len(edges) + 2,)``."""
-    if edges.size > _FEW_EDGES:
-        finite = values[np.isfinite(values)]
-        found = np.bincount(np.searchsorted(edges, finite), minlength=edges.size + 1)
-        return np.append(found, values.size - finite.size)
-    above = np.zeros(edges.size + 2, dtype=np.int64)
-    # Up to about 30 edges comparing with each beats a binary search per value, in tiles that stay in cache.
-    for start in range(0, values.size, _TILE):
-        tile = values[start : start + _TILE]
-        finite = np.isfinite(tile)
-        tile = tile if finite.all() else tile[finite]
-        above[0] += tile.size
-        above[1:-1] += [np.count_nonzero(tile > edge) for edge in edges]
-    return np.append(above[:-1] - above[1:], values.size - above[0])
 
 
 def numbers(values: Values) -> NDArray[np.number]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modelspan.drift.batch import count_all
 from modelspan.drift.coded import Values, take
 from modelspan.drift.fingerprint import Marks, added, marks
 from modelspan.drift.sampling import priorities
@@ -56,25 +57,35 @@ class Tally:
         if self.watch is not None:
             self.watch(start, rows, columns)
         counted = np.flatnonzero(priorities(start, rows) >= np.uint64(self.limit)) if self.limit else None
-        groups = self._by_cell(counted, columns)
-        for column, features in self.by_column.items():
-            values = columns[column]
-            for cell, chosen in groups:
-                some = values if chosen is None else take(values, chosen)
-                for feature in features:
-                    self.counts[feature.name][cell] += feature.count(some)
-            if self.fingerprinted:
-                found = marks(values, features[0].kind, features[0].dimension, start)
+        if counted is None and self.season is None:
+            self._count_whole(columns)
+        else:
+            self._count_some(np.arange(rows) if counted is None else counted, columns)
+        if self.fingerprinted:
+            for column, (first, *_) in self.by_column.items():
+                found = marks(columns[column], first.kind, first.dimension, start)
                 self.marks[column] = added(self.marks[column], found)
 
+    def _count_whole(self, columns: Mapping[str, Values]) -> None:
+        features = {each.name: each for each in self.features}
+        for name, counts in count_all(features, {n: columns[e.column] for n, e in features.items()}).items():
+            self.counts[name][0] += counts
+
+    def _count_some(self, rows: NDArray[np.intp], columns: Mapping[str, Values]) -> None:
+        groups = self._by_cell(rows, columns)
+        for column, features in self.by_column.items():
+            for cell, chosen in groups:
+                some = take(columns[column], chosen)
+                for feature in features:
+                    self.counts[feature.name][cell] += feature.count(some)
+
     def _by_cell(
-        self, counted: NDArray[np.intp] | None, columns: Mapping[str, Values]
-    ) -> list[tuple[int, NDArray[np.intp] | None]]:
-        """The positions of the rows to be counted, by cell; None for all."""
+        self, chosen: NDArray[np.intp], columns: Mapping[str, Values]
+    ) -> list[tuple[int, NDArray[np.intp]]]:
+        """The positions of the rows to be counted, by cell."""
         if self.season is None:
-            return [(0, counted)]
+            return [(0, chosen)]
         cells = self.season.of(columns[self.season.column])
-        chosen = np.arange(cells.size) if counted is None else counted
         order = chosen[np.argsort(cells[chosen], kind="stable")]
         present, starts = np.unique(cells[order], return_index=True)
         return list(zip(present.tolist(), np.split(order, starts[1:]), strict=True)) if order.size else []

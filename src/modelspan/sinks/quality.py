@@ -102,7 +102,7 @@ class QualitySink:
 
     def _announce(self, watch: _Watch, change: AlarmChange) -> None:
         check = watch.checker.checks[change.feature]
-        rate, before = share(change.drift.current_counts), share(check.pair.counts)
+        rate, before = share(change.drift.current_counts), share(check.before)
         said = quality_said(check.column, check.kind, rate, before)
         said = f"{said} ({change.drift.rows:,} looked at)"
         attributes = {

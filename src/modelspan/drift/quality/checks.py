@@ -44,11 +44,23 @@ class Check:
     column: str
     kind: str
     """One of `SAID`."""
-    pair: FeatureReference
-    """Right and violating rows of the reference as a feature of two bins, so that drift's rules judge it."""
+    before: Counts
+    """Right and violating rows of the reference, shape ``(2,)``."""
     flipped: bool = False
     """Whether most of the reference is of "another" type, as numbers that are categories: then those are
     right."""
+
+    @property
+    def name(self) -> str:
+        """What no other check of the reference is called."""
+        return f"{self.kind} {self.column}"
+
+    @property
+    def pair(self) -> FeatureReference:
+        """The reference's rows as a feature of two bins, so that drift's rules judge it."""
+        labels = ("right", self.kind)
+        bins = {"edges": np.empty(0), "levels": (), "labels": labels, "counts": self.before}
+        return FeatureReference(name=self.name, kind="categorical", **bins)
 
     @property
     def of_rows(self) -> bool:
@@ -66,22 +78,8 @@ def share(counts: Counts) -> float:
     return float(violating / max(right + violating, 1))
 
 
-def grew(before: Counts, after: Counts) -> bool:
-    """Whether violating rows are more frequent than in the reference: fewer are no violation."""
-    return share(after) > share(before)
-
-
 def _check(column: str, kind: str, violating: int, of: int, *, flipped: bool = False) -> Check:
-    counts = np.array([of - violating, violating], dtype=np.int64)
-    pair = FeatureReference(
-        name=f"{kind} {column}",
-        kind="categorical",
-        edges=np.empty(0),
-        levels=(),
-        labels=("right", kind),
-        counts=counts,
-    )
-    return Check(column=column, kind=kind, pair=pair, flipped=flipped)
+    return Check(column=column, kind=kind, before=np.array([of - violating, violating]), flipped=flipped)
 
 
 def checks_of(features: Iterable[FeatureReference], facts: QualityFacts | None) -> list[Check]:
@@ -144,7 +142,7 @@ class Checker:
     def __init__(self, features: Iterable[FeatureReference], facts: QualityFacts | None) -> None:
         held = list(features)
         self._features = first_features(held)
-        self.checks = {each.pair.name: each for each in checks_of(held, facts)}
+        self.checks = {each.name: each for each in checks_of(held, facts)}
         self._rows = RowChecks(len(self._features)) if facts is not None else None
 
     @property
@@ -161,7 +159,7 @@ class Checker:
         """
         sums = {column: sum(counts[each.name].tolist()) for column, each in self._features.items()}
         found = {
-            check.pair.name: (
+            check.name: (
                 self._violating(check, counts[self._features[check.column].name], wrong[check.column]),
                 sums[check.column],
             )
@@ -204,7 +202,7 @@ class Checker:
             return {}
         found = self._rows.add(bits)
         still = dict(zip(self._features, found.constant.tolist(), strict=True))
-        return {c.pair.name: c.counts(*_of(c, found, still)) for c in self.checks.values() if c.of_rows}
+        return {c.name: c.counts(*_of(c, found, still)) for c in self.checks.values() if c.of_rows}
 
 
 def _of(check: Check, found: RowCounts, still: Mapping[str, int]) -> tuple[int, int]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from modelspan.drift.coded import Coded, take
 from modelspan.drift.compare import SMALLEST_PSI, compare_all, judge
-from modelspan.drift.quality.checks import SAID, TYPE, Check, Checker, grew, share
+from modelspan.drift.quality.checks import SAID, TYPE, Check, Checker
 from modelspan.drift.samples import PSEUDO_COUNT
 from modelspan.drift.sampling import priorities
 
@@ -104,8 +104,7 @@ class TableQuality:
             return
         self._wrong.update(self._checker.wrong(columns))
         order = priorities(start, rows)
-        # A sort of all would cost as much as all that is compared.
-        some = np.argpartition(order, _MOST_ROWS)[:_MOST_ROWS] if rows > _MOST_ROWS else np.arange(rows)
+        some = _lowest(order)
         kept = self._checker.bits({each: _some(columns[each], some) for each in self._checker.columns})
         together = np.append(self._order, order[some])
         first = np.argsort(together)[:_MOST_ROWS]
@@ -125,39 +124,44 @@ class TableQuality:
             for name, check in self._checker.checks.items()
             if name in found and found[name].sum() and (self._seen or check.kind != TYPE)
         ]
-        return _findings(held, [found[check.pair.name] for check in held], rate)
+        return _findings(held, [found[check.name] for check in held], rate)
+
+
+def _lowest(order: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """Positions of those rows, and of a few more: a sort of all would cost as much as all comparisons."""
+    if order.size <= 2 * _MOST_ROWS:
+        return np.arange(order.size)
+    # Priorities are so evenly spread that fewer than this many too many or too few are found.
+    return np.flatnonzero(order < np.uint64((_MOST_ROWS + 50) * 2**64 // order.size))
 
 
 def _some(values: Values, rows: NDArray[np.intp]) -> Values:
-    """Some rows of a column, of codes with the levels that occur: a level costs more to read than a row."""
-    taken = take(values, rows)
-    if not isinstance(taken, Coded):
-        return taken
-    there, codes = np.unique(taken.codes, return_inverse=True)
-    gone = int(np.count_nonzero(there < 0))
-    return Coded(codes - gone, [taken.levels[code] for code in there[gone:].tolist()])
+    return values.some(rows) if isinstance(values, Coded) else take(values, rows)
 
 
 def _findings(checks: list[Check], counts: list[Counts], rate: float) -> list[QualityFinding]:
     """The verdicts; only checks that may be violated are tested, the others count as p = 1."""
-    pairs = [check.pair for check in checks]
-    before, after = (np.stack(each) + PSEUDO_COUNT for each in ([e.counts for e in pairs], counts))
-    p, q = (each / each.sum(axis=1, keepdims=True) for each in (before, after))
-    psi = ((p - q) * np.log(p / q)).sum(axis=1).tolist()  # of all at once: `Samples` costs more than counting
-    asked = [at for at, pair in enumerate(pairs) if psi[at] >= SMALLEST_PSI and grew(pair.counts, counts[at])]
-    drifts = compare_all([pairs[at] for at in asked], [counts[at] for at in asked], [None] * len(asked))
+    before, after = np.stack([check.before for check in checks]), np.stack(counts)
+    p, q = (side / side.sum(axis=1, keepdims=True) for side in (before + PSEUDO_COUNT, after + PSEUDO_COUNT))
+    psi = ((p - q) * np.log(p / q)).sum(axis=1)  # of all at once: `Samples` costs more than counting
+    usual, rates = (side[:, 1] / np.maximum(side.sum(axis=1), 1) for side in (before, after))
+    asked = np.flatnonzero((psi >= SMALLEST_PSI) & (rates > usual)).tolist()
+    drifts = compare_all([checks[at].pair for at in asked], [counts[at] for at in asked], [None] * len(asked))
     judged = dict(zip(asked, judge(drifts, rate * len(asked) / max(len(checks), 1)), strict=True))
+    numbers = zip(rates.tolist(), usual.tolist(), after.sum(axis=1).tolist(), psi.tolist(), strict=True)
     findings = [
         QualityFinding(
             column=check.column,
             check=check.kind,
-            rate=share(counts[at]),
-            reference_rate=share(check.pair.counts),
-            rows=int(counts[at].sum()),
+            rate=rate_,
+            reference_rate=reference_rate,
+            rows=rows,
             p_value=judged[at].p_value if at in judged else None,
-            psi=psi[at],
+            psi=distance,
             violated=at in judged and judged[at].drifted,
         )
-        for at, check in enumerate(checks)
+        for at, (check, (rate_, reference_rate, rows, distance)) in enumerate(
+            zip(checks, numbers, strict=True)
+        )
     ]
     return sorted(findings, key=lambda each: (not each.violated, -each.psi))

@@ -42,9 +42,10 @@ def foreign(feature: FeatureReference, values: Values) -> int:
         return _no_vectors(values, feature.dimension)
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiub" and values.ndim == 1:
         return 0 if "number" in _RIGHT[feature.kind] else int(np.count_nonzero(values == values))  # noqa: PLR0124 - NaN
-    items = values.levels if isinstance(values, Coded) else plain(values)
-    if _PLAIN[feature.kind].issuperset(map(type, items)):
+    types = values.types if isinstance(values, Coded) else map(type, plain(values))
+    if _PLAIN[feature.kind].issuperset(types):
         return 0
+    items = values.levels if isinstance(values, Coded) else plain(values)
     wrong = [*map(_wrong(feature.kind), items), False]
     return int(np.count_nonzero(np.array(wrong)[values.codes])) if isinstance(values, Coded) else sum(wrong)
 
