@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def count_all(features: Mapping[str, FeatureReference], values: Mapping[str, Val
         features: The features by name.
         values: The values of each, by the same names.
     """
-    counts: dict[str, Counts] = dict.fromkeys(features)  # type: ignore[arg-type]  # all are set below
+    counts: dict[str, Any] = dict.fromkeys(features)  # in their order
     groups: dict[tuple[int, int], list[str]] = {}
     for name, feature in features.items():
         given = values[name]

@@ -1,4 +1,4 @@
-"""How many numbers lie between the edges of each feature: what a drift job and a live window spend most on."""
+"""How many numbers lie between edges: what a drift job and a live window spend most of their time on."""
 
 from __future__ import annotations
 

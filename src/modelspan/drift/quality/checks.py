@@ -58,9 +58,14 @@ class Check:
     @property
     def pair(self) -> FeatureReference:
         """The reference's rows as a feature of two bins, so that drift's rules judge it."""
-        labels = ("right", self.kind)
-        bins = {"edges": np.empty(0), "levels": (), "labels": labels, "counts": self.before}
-        return FeatureReference(name=self.name, kind="categorical", **bins)
+        return FeatureReference(
+            name=self.name,
+            kind="categorical",
+            edges=np.empty(0),
+            levels=(),
+            labels=("right", self.kind),
+            counts=self.before,
+        )
 
     @property
     def of_rows(self) -> bool:
@@ -76,6 +81,11 @@ def share(counts: Counts) -> float:
     """Violating rows over all; 0 of none."""
     right, violating = counts.tolist()
     return float(violating / max(right + violating, 1))
+
+
+def grew(before: Counts, after: Counts) -> bool:
+    """Whether violating rows are more frequent than in the reference: fewer are no violation."""
+    return share(after) > share(before)
 
 
 def _check(column: str, kind: str, violating: int, of: int, *, flipped: bool = False) -> Check:
