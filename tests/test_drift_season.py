@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+import modelspan
 from modelspan.drift.compare import compare_counts
 from modelspan.drift.feature import numeric_feature
 from modelspan.drift.reference import Reference
@@ -65,6 +66,15 @@ def test_thin_cells_are_pooled_with_their_neighbours_until_each_has_a_hundred_ro
     assert list(season.cells) == sorted(season.cells)
     assert Season(column="when").pooled(np.zeros(SLOTS, dtype=np.int64)).size == 1
     assert Season(column="when").pooled(np.full(SLOTS, 100)).size == SLOTS
+
+
+def test_a_running_model_says_that_its_reference_has_a_season_so_that_fleet_rules_leave_it_out() -> None:
+    for built, wanted in ((reference(3_000), "week"), (Reference.build({"x": [1.0, 2.0] * 500}), None)):
+        with modelspan.testing.record() as telemetry:
+            predict = modelspan.monitor(model="m", reference=built)(lambda row: 0.5)
+            predict({"x": 1.0, "channel": "web"})
+            points = telemetry.points("ml.feature.reference")
+        assert {p.attributes.get("ml.reference.season") for p in points} == {wanted}
 
 
 def test_a_mix_in_the_references_own_shares_is_the_reference() -> None:

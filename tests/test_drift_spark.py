@@ -64,3 +64,30 @@ def test_the_cluster_gives_the_reference_and_the_report_of_one_process(spark):
     assert {**one, "data_quality": 0} == {**other, "data_quality": 0}
     of_rows = ("type", "constant", "duplicate")
     assert [e["check"] for e in one["data_quality"] if e["check"] in of_rows] == []
+
+
+def test_a_season_gives_the_cells_of_one_process_and_compares_each_row_with_its_hours(spark):
+    rng = np.random.default_rng(2)
+    rows = 40_000
+    hours = np.arange(rows) * (28 * 24 / rows)
+    mean = np.sin(2 * np.pi * hours / 24)
+    table = pa.table({
+        "when": np.datetime64("2026-01-05", "us") + (hours * 3.6e9).astype("timedelta64[us]"),
+        "x": rng.normal(mean), "channel": np.where(rng.random(rows) < 0.3 + 0.2 * mean, "web", "shop"),
+    })  # fmt: skip
+    frame = spark.createDataFrame(table).repartition(3).cache()
+    cluster = Reference.build(frame, season="when")
+    single = Reference.build(frame.toArrow(), season="when")
+    assert cluster.season == single.season
+    assert cluster.season.size > 100
+    assert cluster.fingerprint == single.fingerprint
+    for one, other in zip(cluster.all_features(), single.all_features(), strict=True):
+        assert one.by_cell.tolist() == other.by_cell.tolist()
+    afternoon = frame.where("hour(when) between 13 and 17")
+    assert not cluster.compare(afternoon).drifted
+    one = cluster.compare(afternoon.withColumn("x", afternoon.x + 0.6))
+    assert one.features["x"].drifted
+    assert not one.features["channel"].drifted
+    assert one.to_dict()["features"] == single.compare(
+        afternoon.withColumn("x", afternoon.x + 0.6).toArrow()
+    ).to_dict()["features"]  # fmt: skip

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from modelspan.drift.values import is_missing_marker
 from modelspan.frames import Handler, frame_handler
-from modelspan.snapshot import ATOMS, DOUBLE, MAX_COLUMNS, Snapshot, sample_stride
+from modelspan.snapshot import ATOMS, DOUBLE, MAX_COLUMNS, MOMENTS, Snapshot, sample_stride
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,9 +87,16 @@ def _column(cell: object, rows: int) -> Snapshot:
         return Snapshot("scalar", cell, 1)
     if issubclass(kind, (list, tuple)):
         return _flat(cell, rows)
-    if issubclass(kind, (np.ndarray, np.generic)) or frame_handler(kind):
+    if not issubclass(kind, MOMENTS) and (issubclass(kind, (np.ndarray, np.generic)) or frame_handler(kind)):
         return capture(cell, rows)
-    return _opaque(cell)
+    return _other(cell)
+
+
+def _other(cell: object) -> Snapshot:
+    """A date or time, nothing for pandas' own markers of what is missing, else the name of the type."""
+    if is_missing_marker(cell):
+        return Snapshot("scalar", None, 1)
+    return Snapshot("scalar", cell, 1) if issubclass(type(cell), MOMENTS) else _opaque(cell)
 
 
 def _record(value: dict[Any, Any]) -> dict[Any, Any]:
@@ -137,8 +145,10 @@ def _row(row: Any) -> list[object]:
 
 
 def _cell(cell: object) -> object:
-    part = capture(cell, 1) if type(cell) in ATOMS or issubclass(type(cell), np.generic) else None
-    return part.payload if part else _named(_opaque(cell))
+    kind = type(cell)
+    plain = kind in ATOMS or (issubclass(kind, np.generic) and not issubclass(kind, MOMENTS))
+    part = capture(cell, 1) if plain else _other(cell)
+    return part.payload if part.kind == "scalar" else _named(part)
 
 
 _SINGLE: Final = np.dtype(np.float32)
@@ -168,6 +178,8 @@ def _number(value: Any, _rows: int) -> Snapshot:
     kind = type(value)
     if issubclass(kind, np.longdouble):  # its item() is itself
         return Snapshot("scalar", float(value), 1)
+    if issubclass(kind, (np.datetime64, np.timedelta64)):  # their item() may be a count of nanoseconds
+        return _opaque(value)
     plain = value.item() if issubclass(kind, np.generic) else value
     return Snapshot("scalar", plain, 1) if type(plain) in ATOMS else _opaque(value)
 

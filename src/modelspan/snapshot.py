@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ DOUBLE: Final = np.dtype(np.float64)
 """A singleton, so `is` tells it; comparing or hashing dtypes costs ten times as much."""
 ATOMS: Final = frozenset((int, float, str, bool, bytes, type(None)))
 """Immutable builtins, safe to keep by reference."""
+MOMENTS: Final = (dt.date, np.datetime64)
+"""Dates and times, `datetime` and pandas' `Timestamp` too, kept by reference beside the atoms."""
 
 Kind = Literal["scalar", "vector", "record", "records", "columns", "matrix", "row", "opaque"]
 """A `row` is a matrix of one row as its dtype and bytes: that is cheaper to copy than an array."""

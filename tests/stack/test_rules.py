@@ -63,6 +63,12 @@ def feature(reference, current, *, minutes=150, from_start=True):
     return rows
 
 
+def seasonal(series):
+    """The same with a reference that has a season."""
+    return [(name.replace('"}', '", ml_reference_season="week"}') if "reference{" in name else name, v)
+            for name, v in series]  # fmt: skip
+
+
 def staging(series):
     """The same in another environment."""
     return [
@@ -141,6 +147,9 @@ CASES = {
         "the shares of staging, which are not those of production": (
             [*feature(REFERENCE, (100, 200, 400, 200, 100)), *staging(feature(REFERENCE, (1, 2, 4, 8, 16)))],
             100, 2,
+        ),
+        "the night of a reference that counts hours apart": (
+            seasonal(feature(REFERENCE, (1, 2, 4, 8, 16))), 100, 0,
         ),
         "ten rows look different, but are too few": (
             [(n, v if "reference" in n else "0 10x150" if "b4" in n else "0x150")

@@ -108,7 +108,8 @@ def _fleet_drift(plan: Plan) -> Alert:
         dashboard="modelspan-fleet",
         means="Over all replicas together the feature differs from the reference: PSI is above "
         f"{SMALLEST_PSI}, and the p-value is so small that all looks of a year at all features of a model "
-        f"give a false alarm with a probability of at most {FALSE_ALARMS:.0%}.",
+        f"give a false alarm with a probability of at most {FALSE_ALARMS:.0%}. References with a season are "
+        "left out: processes compare each row with its own hours, which sums over a window cannot.",
         steps=_DRIFT_STEPS,
     )
 

@@ -18,7 +18,9 @@ _BIN = (*COLUMN, BIN)
 def drift(method: Literal["psi", "js", "ks"], matchers: str, window: str) -> str:
     """The distance of each feature's counts from its reference.
 
-    The recording rules give the same for all replicas and fixed windows at a fraction of the cost.
+    The recording rules give the same for all replicas and fixed windows at a fraction of the cost. They
+    leave out references with a season: here too, such a one is compared as a whole, so that only windows of
+    whole weeks mean something.
 
     Args:
         method: psi, js or ks; the expression of ks is long.

@@ -21,6 +21,7 @@ from modelspan.dashboards.names import (
     MODEL,
     REASON,
     REFERENCE_ID,
+    REFERENCE_SEASON,
     SIGNAL,
     label_name,
     metric_name,
@@ -108,7 +109,9 @@ def _counts(plan: Plan) -> dict[str, Any]:
     def added(metric: semconv.Metric, by: tuple[str, ...], suffix: str = "", matchers: str = "") -> str:
         return total(counted(metric_name(metric) + suffix, matchers, plan.step), by)
 
-    reference = f"max by {labels((*COLUMN, BIN, BIN_INDEX))} ({metric_name(semconv.FEATURE_REFERENCE)})"
+    # A window of the fleet has hours in shares of its own; beside a whole week each would look like drift.
+    seasonless = f'{metric_name(semconv.FEATURE_REFERENCE)}{{{REFERENCE_SEASON}=""}}'
+    reference = f"max by {labels((*COLUMN, BIN, BIN_INDEX))} ({seasonless})"
     failed = f'{ERROR}!~"|{"|".join(CANCELLED)}"'
     fast = f'le="{plan.latency_seconds}"'
     rules = [

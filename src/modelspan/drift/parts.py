@@ -75,10 +75,27 @@ def _instant(value: dt.datetime) -> int:
     local = (dt.datetime.toordinal(value) - _EPOCH.toordinal()) * _DAY + hour * 3600 + minute * 60 + second
     if zone is None:
         return int(local)
-    if type(zone).__module__.partition(".")[0] not in _KNOWN_ZONES:
+    if not _is_known(zone):
         return UNREADABLE
     offset = dt.datetime.utcoffset(value)
     return int(local - (offset.total_seconds() if offset else 0))
+
+
+def _is_known(zone: object) -> bool:
+    """Whether a zone is of a library whose code may run."""
+    return zone is None or type(zone).__module__.partition(".")[0] in _KNOWN_ZONES
+
+
+def moment_text(value: dt.date | np.datetime64) -> str | None:
+    """A date or time in ISO 8601; None when it is missing, or in a zone of unknown make."""
+    if is_missing_marker(value):
+        return None
+    if issubclass(type(value), np.datetime64):
+        return str(np.datetime64(value))
+    if not issubclass(type(value), dt.datetime):
+        return dt.date.isoformat(value)  # type: ignore[arg-type]  # is one
+    known = _is_known(dt.datetime.tzinfo.__get__(value))
+    return dt.datetime.isoformat(value) if known else None  # type: ignore[arg-type]  # is one
 
 
 def calendar(values: Values, part: str) -> NDArray[np.int64]:

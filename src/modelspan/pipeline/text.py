@@ -10,7 +10,9 @@ from typing import Final
 import numpy as np
 
 from modelspan import redaction
+from modelspan.drift.parts import moment_text
 from modelspan.prediction import Failure
+from modelspan.snapshot import MOMENTS
 
 MAX_TEXT: Final = 4096
 MAX_STACK: Final = 16_384
@@ -32,10 +34,12 @@ def told_text(text: str) -> str:
 def clean_value(value: object) -> object | None:
     """`value` as something every signal can carry: bool, int64, finite float, text, or a list of them.
 
-    NaN and infinity become None, an integer beyond 64 bits a float or None, an unknown object the name of
-    its type: its `str()` is never called.
+    Dates become ISO 8601, NaN and infinity None, an integer beyond 64 bits a float or None, an unknown
+    object the name of its type: its `str()` is never called.
     """
     kind = type(value)
+    if issubclass(kind, MOMENTS):
+        return moment_text(value)  # type: ignore[arg-type]  # is one
     if issubclass(kind, np.generic):
         value = float(value) if issubclass(kind, np.longdouble) else value.item()  # type: ignore[arg-type, attr-defined]  # a numpy scalar
         kind = type(value)

@@ -24,6 +24,7 @@ FEATURE_KIND: Final = "ml.feature.kind"
 FEATURE_BIN: Final = "ml.feature.bin"
 FEATURE_BIN_INDEX: Final = "ml.feature.bin.index"
 REFERENCE_ID: Final = "ml.reference.id"
+REFERENCE_SEASON: Final = "ml.reference.season"
 DRIFT_METHOD: Final = "ml.drift.method"
 DRIFT_PREFIX: Final = "ml.drift.score."
 DRIFT_P_VALUE: Final = "ml.drift.p_value"
@@ -73,6 +74,7 @@ CORE_ATTRIBUTES: Final[dict[str, str]] = {
     FEATURE_BIN: "Label of a bin of the reference.",
     FEATURE_BIN_INDEX: "Place of the bin in its column, from 00; absent where bins have no order.",
     REFERENCE_ID: "Digest of the reference's bins and counts: only counts with the same one may be added.",
+    REFERENCE_SEASON: "`week` where the hours of the week are counted apart; absent without a season.",
     DRIFT_METHOD: "psi, ks, kl, js, hellinger, wasserstein, total_variation, chi2 or g.",
     DRIFT_PREFIX + "*": "The distance by that method.",
     DRIFT_P_VALUE: "p-value of the two-sample test of the window against the reference.",

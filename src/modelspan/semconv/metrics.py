@@ -19,6 +19,7 @@ from modelspan.semconv.attributes import (
     QUALITY_CHECK,
     REASON,
     REFERENCE_ID,
+    REFERENCE_SEASON,
     SIGNAL,
 )
 
@@ -62,7 +63,7 @@ FEATURE_OBSERVATIONS: Final = Metric(
 )  # fmt: skip
 FEATURE_REFERENCE: Final = Metric(
     "ml.feature.reference", "gauge", "{value}", "Values of a feature in the reference by bin.",
-    (*MODEL, REFERENCE_ID, FEATURE_NAME, FEATURE_BIN, FEATURE_BIN_INDEX),
+    (*MODEL, REFERENCE_ID, FEATURE_NAME, FEATURE_BIN, FEATURE_BIN_INDEX, REFERENCE_SEASON),
 )  # fmt: skip
 FEATURE_MISSING: Final = Metric(
     "ml.feature.missing",

@@ -155,8 +155,10 @@ class FeatureSink:
 
     def _observe_reference(self, _options: CallbackOptions) -> Iterable[Observation]:
         for model, tracked in list(self._tracked.items()):
+            reference = tracked.target.reference
+            season = {semconv.REFERENCE_SEASON: "week"} if reference and reference.season else {}
             for name, series in tracked.series.items():
-                attributes = _column_attributes(model, tracked, name)
+                attributes = {**_column_attributes(model, tracked, name), **season}
                 for index, label in enumerate(series.labels):
                     place = {semconv.FEATURE_BIN_INDEX: f"{index:02d}"} if series.ordered else {}
                     yield Observation(
