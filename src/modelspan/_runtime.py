@@ -25,6 +25,7 @@ from modelspan.pipeline.budget import Budget
 from modelspan.pipeline.call import Call, active
 from modelspan.pipeline.queue import Queue
 from modelspan.pipeline.worker import Worker
+from modelspan.sinks.alarms import Teller
 from modelspan.sinks.bin_series import Limits
 from modelspan.sinks.detectors import DetectorSink
 from modelspan.sinks.drift import DriftSink
@@ -73,10 +74,9 @@ class Runtime:
         alert = self._webhooks.send if self._webhooks else None
         self._detectors = DetectorSink(self._providers.emit_log, alert, stored=self.recorder is not None)
         self.spans, self.emit_log = self._providers.spans, self._detectors.emit
-        self._drift = DriftSink(
-            meter, self.emit_log, partial(_alarm_rule, config), alert, also=[self._detectors.observe]
-        )
-        self._quality = QualitySink(meter, self.emit_log, partial(_quality_rule, config), alert)
+        teller, also = Teller(self.emit_log, alert), [self._detectors.observe]
+        self._drift = DriftSink(meter, teller, partial(_alarm_rule, config), also=also)
+        self._quality = QualitySink(meter, teller, partial(_quality_rule, config))
         self._errors = error_sinks(config)
         self._follower = open_follower(config, meter, self._detectors, self.recorder, alert)
         if self.recorder is not None:

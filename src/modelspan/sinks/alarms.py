@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modelspan import semconv
 from modelspan.delivery.logs import ERROR, INFO, WARN, Emit, LogEvent
@@ -23,21 +23,25 @@ SEVERITY: dict[State, int] = {"open": WARN, "escalated": ERROR, "closed": INFO}
 _SAID: dict[State, str] = {"open": "drifted", "escalated": "drifted further", "closed": "is back"}
 
 
-def announce(tracked: Tracked, change: AlarmChange, emit: Emit, alert: Alert | None) -> None:
-    """Send the event, and the alert when somebody is to be told."""
+class Teller(NamedTuple):
+    """Where the alarms of a process go."""
+
+    emit: Emit
+    alert: Alert | None = None
+    """None where nobody is to be told."""
+
+    def tell(self, event: str, said: str, state: State, attributes: Mapping[str, Any]) -> None:
+        """Send the event, and the alert."""
+        self.emit(LogEvent(event=event, body=said, severity=SEVERITY[state], attributes=attributes))
+        if self.alert is not None:
+            self.alert(event, {"summary": said, "state": state, **attributes})
+
+
+def announce(tracked: Tracked, change: AlarmChange, teller: Teller) -> None:
+    """Tell of a change of a drift alarm."""
     drift = change.drift
     said = f"{drift.feature} {_SAID[change.state]}: psi {drift.psi:.3f} in {drift.rows:,} rows"
-    attributes = _attributes(tracked, change)
-    emit(
-        LogEvent(
-            event=semconv.DRIFT_EVENT.name,
-            body=said,
-            severity=SEVERITY[change.state],
-            attributes=attributes,
-        )
-    )
-    if alert is not None:
-        alert(semconv.DRIFT_EVENT.name, {"summary": said, "state": change.state, **attributes})
+    teller.tell(semconv.DRIFT_EVENT.name, said, change.state, _attributes(tracked, change))
 
 
 def _attributes(tracked: Tracked, change: AlarmChange) -> dict[str, object]:

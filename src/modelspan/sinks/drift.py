@@ -10,12 +10,12 @@ import numpy as np
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from modelspan import semconv
-from modelspan.delivery.logs import Emit, LogEvent
+from modelspan.delivery.logs import LogEvent
 from modelspan.drift.compare import compare_all
 from modelspan.drift.distances import METHODS
 from modelspan.drift.samples import Samples
 from modelspan.drift.window import Windows
-from modelspan.sinks.alarms import Alert, announce, drift_attributes
+from modelspan.sinks.alarms import Teller, announce, drift_attributes
 from modelspan.sinks.attributes import model_attributes
 
 if TYPE_CHECKING:
@@ -48,13 +48,11 @@ class DriftSink:
     def __init__(
         self,
         meter: Meter,
-        emit: Emit,
+        teller: Teller,
         make_rule: MakeRule,
-        alert: Alert | None = None,
         also: Sequence[Callable[[CallbackOptions], Iterable[Observation]]] = (),
     ) -> None:
-        self._emit = emit
-        self._alert = alert
+        self._teller = teller
         self._make_rule = make_rule
         self._watches: dict[Model, _Watch] = {}
         self._lock = threading.Lock()  # the metric reader observes on a thread of its own
@@ -98,7 +96,7 @@ class DriftSink:
             name = change.feature
             watch.open = watch.open - {name} if change.state == "closed" else watch.open | {name}
             drift = replace(change.drift, kind=_kind(name, watch) or change.drift.kind)
-            announce(watch.tracked, replace(change, drift=drift), self._emit, self._alert)
+            announce(watch.tracked, replace(change, drift=drift), self._teller)
 
     def _report(self, watch: _Watch) -> None:
         current = {name: watch.windows.of(name) for name in watch.windows.names}
@@ -108,7 +106,9 @@ class DriftSink:
         for drift in compare_all(columns, [current[name] for name in names], kinds):
             body = f"{drift.feature}: psi {drift.psi:.3f} in {drift.rows:,} rows"
             attributes = drift_attributes(watch.tracked.target.model, drift)
-            self._emit(LogEvent(event=semconv.DRIFT_REPORT_EVENT.name, body=body, attributes=attributes))
+            self._teller.emit(
+                LogEvent(event=semconv.DRIFT_REPORT_EVENT.name, body=body, attributes=attributes)
+            )
 
     def _observe_scores(self, _options: CallbackOptions) -> Iterable[Observation]:
         for watch in list(self._watches.values()):

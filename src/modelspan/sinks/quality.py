@@ -10,12 +10,11 @@ import numpy as np
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from modelspan import semconv
-from modelspan.delivery.logs import Emit, LogEvent
 from modelspan.drift.coded import take
 from modelspan.drift.quality.checks import CONSTANT, Check, Checker, share
 from modelspan.drift.quality.rows import GROUP
 from modelspan.drift.quality.table import quality_said
-from modelspan.sinks.alarms import MAX_TRACES, SEVERITY, Alert
+from modelspan.sinks.alarms import MAX_TRACES, Teller
 from modelspan.sinks.attributes import model_attributes
 from modelspan.sinks.features import Tracked, values_of
 
@@ -53,13 +52,11 @@ class QualitySink:
     def __init__(
         self,
         meter: Meter,
-        emit: Emit,
+        teller: Teller,
         make_rule: MakeRule,
-        alert: Alert | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._emit = emit
-        self._alert = alert
+        self._teller = teller
         self._make_rule = make_rule
         self._clock = clock
         self._watches: dict[Model, _Watch] = {}
@@ -119,10 +116,7 @@ class QualitySink:
             semconv.DRIFT_TRACES: [] if change.state == "closed" else _traces(watch, check),
             **({} if change.e_value is None else {semconv.DRIFT_E_VALUE: change.e_value}),
         }
-        event = semconv.QUALITY_EVENT.name
-        self._emit(LogEvent(event=event, body=said, severity=SEVERITY[change.state], attributes=attributes))
-        if self._alert is not None:
-            self._alert(event, {"summary": said, "state": change.state, **attributes})
+        self._teller.tell(semconv.QUALITY_EVENT.name, said, change.state, attributes)
 
     def _observe(self, _options: CallbackOptions) -> Iterable[Observation]:
         for watch in list(self._watches.values()):
