@@ -153,6 +153,19 @@ def test_a_constant_or_an_empty_reference_is_no_trouble():
     assert np.isfinite(held.log_e).all()
 
 
+@pytest.mark.parametrize(
+    ("reference", "tail"), [((9_997, 0, 3, 0), 2), ((10, 0, 0, 99_990, 0), 0), ((999_990, 5, 0, 5, 0), 1)]
+)
+def test_a_tail_of_few_rows_is_watched_as_any_other_bin(reference, tail):
+    # Its normal score is in the hundreds, and exp of the square of that no float.
+    usual = 1 * (np.array(reference) > 5_000)
+    held, grown = evidence(reference), np.eye(len(reference), dtype=int)[tail]
+    assert one(held, 10 * usual) < 1
+    for _ in range(20):
+        last = one(held, 5 * usual + 5 * grown)
+    assert last > 20
+
+
 def test_overwhelming_evidence_stays_finite():
     held = evidence([5000, 0, 0, 0])
     for _ in range(20):

@@ -48,7 +48,10 @@ def log_payoffs(
     if not ordered:
         return np.asarray(single)
     tilt = shapes(pool, smallest_effect)
-    fair = np.log((np.exp(tilt) @ shares[..., 0, :, None])[..., 0])
+    # Scores of a rare tail reach hundreds, which exp overflows at: the largest one of bins with rows is taken
+    # out, and what a bin without rows would add is left at 0.
+    most = np.max(tilt, axis=-1, initial=-math.inf, where=shares > 0, keepdims=True)
+    fair = np.log((np.exp(np.minimum(tilt - most, 0.0)) @ shares[..., 0, :, None])[..., 0]) + most[..., 0]
     return np.concatenate([(tilt @ counts[..., None])[..., 0] - rows * fair, single], axis=-1)
 
 
