@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from modelspan.store.transaction import Known, Transaction
 
 DUPLICATE = Receipt(state=REJECTED, reason="duplicate")
+_JOINED, _SUPERSEDED = Receipt(state=JOINED), Receipt(state=SUPERSEDED)
 _PREDICTION, _OUTCOME = "prediction.", "outcome."
 PENDING = _PREDICTION + "pending"
 
@@ -171,13 +172,13 @@ class Joining:
         cells = (new.id, known.id, label, value, new.weight, at_ns, new.stale, replaces, keyed)
         self._outcomes.append(sealed("outcomes", cells))
         if stale:
-            return Receipt(state=SUPERSEDED)
+            return _SUPERSEDED
         if current is None:
             tx.count(known.model, PENDING, -1)
         else:
             tx.count(known.model, _OUTCOME + JOINED, -1)
             tx.count(known.model, _OUTCOME + SUPERSEDED)
-        return Receipt(state=JOINED)
+        return _JOINED
 
     def _wait(self, outcome: Outcome) -> Receipt:
         """Keep an outcome whose prediction is not here."""
