@@ -1,3 +1,4 @@
+import contextlib
 import os
 import time
 
@@ -9,6 +10,13 @@ from modelspan import _setup, guard
 # On a busy machine threads of OpenMP that wait for each other spin: a small gradient boosting of scikit-learn
 # took 30 times as long. Read when scikit-learn is imported, here and in the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+with contextlib.suppress(ImportError):  # the environments of PyTorch and alibi-detect have none
+    from hypothesis import HealthCheck, settings
+
+    # An example may take long where the machine is busy.
+    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy")
 
 
 @pytest.hookimpl(optionalhook=True)
