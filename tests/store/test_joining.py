@@ -1,6 +1,7 @@
 """Every outcome has exactly one state, and a prediction has at most one current outcome."""
 
 import json
+import sys
 
 import pytest
 from store_rows import CREDIT, DAY, NOW, PRICE, SECOND, awaiting, counts, new_id, outcome, priced, states
@@ -238,3 +239,31 @@ def test_an_outcome_by_prediction_id_is_the_truth_of_that_prediction_only(either
     tell(either, outcome(pid))
     add(either, awaiting(key=key))
     assert counts(either) == {"outcome.joined": 1, "prediction.pending": 1}
+
+
+def lines_run(act):
+    """Lines of our code that run in `act`: a measure of its work that no other process disturbs."""
+    count, before = 0, sys.gettrace()
+
+    def trace(frame, event, _):
+        nonlocal count
+        count += event == "line"
+        return trace if "modelspan/store" in frame.f_code.co_filename else None
+
+    sys.settrace(trace)
+    try:
+        act()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_the_work_for_a_key_that_many_predictions_share_does_not_grow_with_their_square(store):
+    def work(many, key):
+        add(store, awaiting(key=key))
+        tell(store, outcome(b"", key=key))
+        predictions = [awaiting(key=key) for _ in range(many)]
+        return lines_run(lambda: add(store, *predictions))
+
+    assert work(200, (1, 2)) < 3 * work(100, (3, 4))
+    assert counts(store) == {"outcome.joined": 302}

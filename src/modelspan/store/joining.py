@@ -27,7 +27,7 @@ from modelspan.store.rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from modelspan.store.rows import Awaiting
     from modelspan.store.transaction import Known, Transaction
@@ -105,19 +105,24 @@ class Joining:
     def _follow(self, fresh: Sequence[tuple[Awaiting, Known]]) -> None:
         """What was told by key before these were stored, and after they were made, is their truth too."""
         tx = self._tx
-        tx.find_keyed([each.key[0] for each, _ in fresh])
-        tx.find_outcomes([other.id for each, _ in fresh for other in tx.siblings(each)])
+        keys = {each.key for each, _ in fresh}
+        tx.find_keyed([key[0] for key in keys])
+        tx.find_outcomes([known.id for key in keys for known in tx.of_key(key)])
+        told = {key: self._told_by(key) for key in keys}
         for each, known in fresh:
-            told = [
+            meant = [
                 outcome
-                for other in tx.siblings(each)
-                for outcome in tx.told[other.id]
-                if not outcome.stale and outcome.at_ns >= each.predicted_ns
-                and outcome.keyed in ("", each.model.name)
-            ]  # fmt: skip
-            found = max(told, key=lambda outcome: (outcome.at_ns, outcome.id), default=None)
+                for outcome in told[each.key]
+                if outcome.at_ns >= each.predicted_ns and outcome.keyed in ("", each.model.name)
+            ]
+            found = max(meant, key=lambda outcome: (outcome.at_ns, outcome.id), default=None)
             if found is not None and not any(found.repeats(mine) for mine in tx.told[known.id]):
                 self._tell(known, found.again(each.key))
+
+    def _told_by(self, key: tuple[int, int]) -> Collection[Told]:
+        """What was told by a business key: once, though all predictions of the key have it."""
+        known = sorted(told for each in self._tx.of_key(key) for told in self._tx.told[each.id])
+        return {told[1:]: told for told in known if told.keyed is not None and not told.stale}.values()
 
     def tell(self, outcomes: Sequence[Outcome]) -> list[Receipt]:
         """Give each outcome its state."""

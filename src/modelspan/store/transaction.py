@@ -44,7 +44,7 @@ class Transaction:
         self.told: dict[int, list[Told]] = {}
         self.orphans: dict[int, dict[int, Outcome]] = {}
         self._known: dict[int, list[Known]] = defaultdict(list)
-        self._keyed: dict[tuple[int, int], list[Known]] = defaultdict(list)
+        self._keyed: dict[tuple[int, int], dict[int, Known]] = defaultdict(dict)
         self._sought: set[int] = set()
         self._counts: Counter[tuple[int, str]] = Counter()
         self.entered: Counter[tuple[int, str]] = Counter()
@@ -97,8 +97,7 @@ class Transaction:
         for row in self._find("predictions", "id", keys):
             known = _known(row)
             self._need_facts(known.model)
-            if known not in self._keyed[keys[known.id]]:
-                self._keyed[keys[known.id]].append(known)
+            self._keyed[keys[known.id]][known.id] = known
 
     def find_outcomes(self, predictions: Iterable[int]) -> None:
         """Read the outcomes of predictions, oldest first."""
@@ -135,12 +134,12 @@ class Transaction:
         if outcome.key is None:
             known = self.known_row(outcome.pid, outcome.row)
             return [known] if known is not None else []
-        found = self._keyed.get(outcome.key, [])
+        found = self.of_key(outcome.key)
         return [each for each in found if outcome.model in ("", self.facts[each.model].name)]
 
-    def siblings(self, each: Awaiting) -> list[Known]:
-        """The predictions of the same business key, itself too."""
-        return self._keyed.get(each.key, [])
+    def of_key(self, key: tuple[int, int]) -> Iterable[Known]:
+        """The predictions of a business key."""
+        return self._keyed.get(key, {}).values()
 
     def take_orphans(self, each: Awaiting) -> list[Outcome]:
         """The outcomes that waited for this prediction, oldest first; they wait no more."""
@@ -161,7 +160,7 @@ class Transaction:
         self._know(known)
         self.told[known.id] = []
         if each.key is not None:
-            self._keyed[each.key].append(known)
+            self._keyed[each.key][known.id] = known
         return known
 
     def _know(self, known: Known) -> None:
