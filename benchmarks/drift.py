@@ -79,7 +79,8 @@ def extra_megabytes(run) -> float:
 def job(rows: int, rounds: int, out: Console) -> None:
     """A table against a stored reference."""
     before, after = frame(rows, 1), frame(rows, 2)
-    text = as_text(after)
+    names = [f"c{size}" for size in LEVELS]
+    text, objects = as_text(after), after.astype(dict.fromkeys(names, object))
     reference = Reference.build(before)
     numbers = [reference.features[f"n{i}"] for i in range(NUMERIC)]
     shares = [(f.counts[:-1] + 0.5) / (f.counts[:-1] + 0.5).sum() for f in numbers]
@@ -87,15 +88,18 @@ def job(rows: int, rounds: int, out: Console) -> None:
     only_numbers = Reference.build(before.iloc[:, :NUMERIC])
     cases = {
         "compare, 40 columns (categories)": lambda: reference.compare(after),
-        "compare, 40 columns (text)": lambda: reference.compare(text),
+        "compare, 40 columns (pandas' str)": lambda: reference.compare(text),
+        "compare, 40 columns (shared objects)": lambda: reference.compare(objects),
         "compare, 30 columns of numbers": lambda: only_numbers.compare(after.iloc[:, :NUMERIC]),
         "plain numpy PSI, 30 (searchsorted)": lambda: plain_psi([f.edges for f in numbers], shares, array),
     }
     found = cpu(cases, rounds)
+    apart = text.astype(dict.fromkeys(names, object))
     slow = {
         "scipy ks_2samp, 30": lambda: [
             stats.ks_2samp(old[:, i], array[:, i], method="asymp") for i in range(30)
-        ]
+        ],
+        "compare, 40 columns (an object a value)": lambda: reference.compare(apart),
     }
     found |= cpu(slow, 1)
     table = Table("job", "CPU ms", "x compare", "extra MB", title=f"{rows:,} rows against a stored reference")

@@ -1,8 +1,12 @@
 """Tables at the edge of sense: each has a stated outcome, in building, comparing and reporting."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+import modelspan
+from modelspan.cli import app
 from modelspan.drift.reference import Reference
 from modelspan.errors import ConfigError
 
@@ -20,6 +24,78 @@ def test_an_empty_table_is_refused(reference, data):
     for act in (Reference.build, reference.compare, reference.recount):
         with pytest.raises(ConfigError, match="pass a table that is not empty"):
             act(data)
+
+
+TABLES = {
+    "empty": (pd.DataFrame(ORDINARY)[:0], 2, "pass a table that is not empty"),
+    "one row": (pd.DataFrame(ORDINARY)[:1], 0, "only a large drift can be told"),
+    "constant": (pd.DataFrame(ORDINARY).assign(x=7.5), 1, "x: 100.0% of groups of 5 rows constant"),
+    "all missing": (pd.DataFrame(ORDINARY).assign(x=np.nan, job=None), 1, "values are missing in: job, x"),
+    "mixed types": (pd.DataFrame(ORDINARY).assign(x=["oops", "1.5"] * 500), 1, "x: 100.0% of another type"),
+    "missing column": (pd.DataFrame(ORDINARY)[["x"]], 2, "columns=['job'] of the reference are not in the"),
+    "unseen column": (pd.DataFrame(ORDINARY).assign(new=1), 0, "Not in the reference, so not looked at: new"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("what", TABLES)
+def test_the_command_says_what_is_wrong_and_ends_with_a_stated_status(reference, tmp_path, what, form):
+    table, status, said = TABLES[what]
+    data = tmp_path / f"data.{form}"
+    table.to_csv(data, index=False) if form == "csv" else table.to_parquet(data)
+    reference.save(tmp_path / "ref.json")
+    found = CliRunner(env={"COLUMNS": "200"}).invoke(
+        app, ["report", "--reference", str(tmp_path / "ref.json"), "--current", str(data), "--fail-on-drift"]
+    )
+    assert (found.exit_code, said in found.output) == (status, True), found.output
+
+
+def seen_live(reference, calls):
+    """Counts that are not 0 by feature and bin, features that alarm, and faults."""
+    with modelspan.testing.record() as telemetry:
+        predict = modelspan.monitor(model="m", reference=reference)(lambda call: 0.5)
+        assert {predict(call) for call in calls} == {0.5}
+        counts = {
+            (p.attributes["ml.feature.name"], p.attributes["ml.feature.bin"]): p.value
+            for p in telemetry.points("ml.feature.observations")
+            if p.value
+        }
+        alarms = {e.attributes["ml.feature.name"] for e in telemetry.events("ml.drift.detected")}
+        faults = sum(p.value for p in telemetry.points("modelspan.internal.errors"))
+    return counts, alarms, faults
+
+
+GONE = {("x", "(missing)"): 60, ("job", "(missing)"): 60}
+LIVE = {
+    "no rows": ([pd.DataFrame(ORDINARY)[:0]] * 60, {}, set()),
+    "nothing": ([{}, [], None] * 20, GONE, {"x", "job"}),
+    "all missing": ([{"x": None, "job": float("nan")}] * 60, GONE, {"x", "job"}),
+    "one row": ([{"x": 99.0, "job": "a"}], {("x", "> 3"): 1, ("job", "a"): 1}, set()),
+    "constant": ([{"x": 99.0, "job": "a"}] * 60, {("x", "> 3"): 60, ("job", "a"): 60}, {"x", "job"}),
+    "mixed types": (
+        [{"x": "oops", "job": 3}, {"x": [1, 2], "job": object()}, {"x": 99, "job": "a"}],
+        {("x", "(missing)"): 2, ("x", "> 3"): 1, ("job", "(other)"): 2, ("job", "a"): 1}, set(),
+    ),
+    "unseen column": ([{"x": 99.0, "job": "a", "new": 1}], {("x", "> 3"): 1, ("job", "a"): 1}, set()),
+    "missing column": ([{"x": 99.0}] * 60, {("x", "> 3"): 60, ("job", "(missing)"): 60}, {"x", "job"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", LIVE)
+def test_a_running_model_counts_them_alarms_where_it_must_and_has_no_fault(reference, what):
+    calls, counts, alarms = LIVE[what]
+    assert seen_live(reference, calls) == (counts, alarms, 0)
+
+
+def test_a_running_model_looks_at_the_first_columns_of_ten_thousand_and_says_so(caplog):
+    rng = np.random.default_rng(3)
+    wide = rng.normal(size=(60, 10_000))
+    reference = Reference.build(wide)
+    assert len(reference.compare(wide).features) == 10_000
+    counts, alarms, faults = seen_live(reference, [rng.normal(size=(60, 10_000)) for _ in range(5)])
+    assert sum(n for (name, _), n in counts.items() if name == "f0") == 300
+    assert (alarms, faults) == (set(), 0)
+    assert "only the first 512 of the 10000 columns" in caplog.text
 
 
 def test_one_row_makes_no_reference_and_a_comparison_that_says_how_little_it_tells(reference):

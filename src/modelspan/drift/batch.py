@@ -11,6 +11,8 @@ from modelspan.drift.between import between
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from modelspan.drift.coded import Values
     from modelspan.drift.feature import Counts, FeatureReference
 
@@ -26,16 +28,17 @@ def count_all(features: Mapping[str, FeatureReference], values: Mapping[str, Val
     groups: dict[tuple[int, int], list[str]] = {}
     for name, feature in features.items():
         given = values[name]
-        if feature.kind in ("numeric", "integer") and _is_numbers(given):
-            groups.setdefault((feature.edges.size, len(given)), []).append(name)
+        if type(given) is np.ndarray and given.ndim == 1 and given.size and _is_counted(feature, given):
+            groups.setdefault((feature.edges.size, given.size), []).append(name)
         else:
             counts[name] = feature.count(given)
     for (size, _), names in groups.items():
         edges = np.concatenate([features[name].edges for name in names]).reshape(len(names), size)
-        columns = [np.asarray(values[name]) for name in names]
+        columns: list[Any] = [values[name] for name in names]
         counts.update(zip(names, between(edges, columns), strict=True))
     return counts
 
 
-def _is_numbers(values: Values) -> bool:
-    return type(values) is np.ndarray and values.ndim == 1 and values.dtype.kind in "fiu" and values.size > 0
+def _is_counted(feature: FeatureReference, values: NDArray[Any]) -> bool:
+    """Whether the numbers themselves are counted."""
+    return values.dtype.kind in "fiu" and feature.kind in ("numeric", "integer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from modelspan.errors import ConfigError
 Columns: TypeAlias = dict[str, Values]
 
 _LISTED = 20
+_HEAD = 1000
 
 
 def read_columns(data: Any, names: Sequence[str] | None = None) -> tuple[Columns, int]:
@@ -125,7 +127,28 @@ def _pandas(column: Any) -> Values:
             return Text(column.array.__arrow_array__())
         codes, levels = sys.modules["pandas"].factorize(column)
         return Coded(codes, list(levels))
-    return np.asarray(column.to_numpy(**_as_numpy(column, kind, types)))
+    values = np.asarray(column.to_numpy(**_as_numpy(column, kind, types)))
+    return _by_identity(values) if values.dtype == object and values.size else values
+
+
+def _by_identity(values: np.ndarray[Any, Any]) -> Values:
+    """Texts as codes where many places hold the same object, as after reading a file; others as they are.
+
+    They are told apart by where they are in memory, so that each is looked at once and none of its code runs.
+    """
+    held = np.ascontiguousarray(values)
+    places = np.ctypeslib.as_array((ctypes.c_ssize_t * held.size).from_address(held.ctypes.data))
+    factorize = sys.modules["pandas"].factorize
+    if len(factorize(places[:_HEAD])[1]) * 4 > min(_HEAD, places.size):
+        return values
+    codes, found = factorize(places)
+    if len(found) * 4 > places.size:
+        return values
+    one = np.empty(len(found), dtype=np.intp)
+    one[codes] = np.arange(codes.size)
+    levels = held[one].tolist()
+    texts = str in (types := set(map(type, levels))) and types <= {str, type(None), float}
+    return Coded(codes.astype(np.min_scalar_type(-len(found))), levels) if texts else values
 
 
 def _as_numpy(column: Any, kind: Any, types: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 from modelspan.drift.arrow import values_of
 from modelspan.drift.columns import Columns, twice
 from modelspan.drift.sampling import HALF, Sample, Sampler, most_rows, priorities
+from modelspan.drift.table import check_not_empty
 from modelspan.drift.tally import Tally
 from modelspan.errors import ConfigError
 
@@ -77,6 +78,7 @@ class SparkTable:
         parts = frame.mapInArrow(_tallying(tally, self._starts), _SUMS).collect()
         for name, counts, first, second, rows in parts:
             tally.merge(name, np.array(counts, dtype=np.int64), (int(first), int(second)), rows)
+        check_not_empty(tally.rows)
         if self._rows not in (0, tally.rows):  # 0: a comparison, in which no position matters
             raise ConfigError(
                 f"data had {self._rows:,} rows and then {tally.rows:,}: it changes from one computation to "

@@ -65,6 +65,13 @@ class Chunked:
             tally.add(tally.rows, rows, columns)
             if progress:
                 progress("counting", done, self.size)
+        check_not_empty(tally.rows)
+
+
+def check_not_empty(rows: int) -> None:
+    """Raise ConfigError if a file or a cluster gave no rows; a table in memory is refused when it is read."""
+    if not rows:
+        raise ConfigError("data has rows=0; pass a table that is not empty")
 
 
 class MemoryTable(Chunked):

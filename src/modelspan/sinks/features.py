@@ -7,6 +7,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,8 +19,10 @@ from modelspan.drift.feature import Counts, FeatureReference
 from modelspan.guard import guard
 from modelspan.sinks.attributes import model_attributes
 from modelspan.sinks.bin_series import MAX_SERIES, BinSeries, Limits, choose, reference_id
+from modelspan.snapshot import MAX_COLUMNS
 
 if TYPE_CHECKING:
+    from modelspan.drift.reference import Reference
     from modelspan.pipeline.block import Block
     from modelspan.pipeline.target import Target
     from modelspan.prediction import Model, Prediction
@@ -106,7 +109,7 @@ class FeatureSink:
         found = self._tracked.get(model)
         if found is None:
             reference: Any = target.reference
-            columns = dict(reference.features)
+            columns = _read(reference)
             if reference.score is not None:
                 columns[SCORE_NAME] = reference.score
             if reference.prediction is not None:
@@ -121,6 +124,13 @@ class FeatureSink:
 
     def _warn(self, model: Model, tracked: Tracked) -> None:
         """Once per model: say how many time series it costs, if that is more or less than one expects."""
+        held = {each.column for each in tracked.target.reference.features.values()}  # type: ignore[union-attr]  # tracked for it
+        if len(held) > MAX_COLUMNS:
+            logger.warning(
+                "model %s: only the first %d of the %d columns of its reference are looked at, no more of a "
+                "call is read; build it with features=[...], those that matter",
+                model.name, MAX_COLUMNS, len(held),
+            )  # fmt: skip
         left = len(tracked.columns) - len(tracked.series)
         count = _series(tracked)
         if self._limits.features and (left or count > USUAL_SERIES):
@@ -169,6 +179,12 @@ class FeatureSink:
         for model, tracked in list(self._tracked.items()):
             for name, sums in tracked.sums.items():
                 yield Observation(int(sums[-1]), {**model_attributes(model), semconv.FEATURE_NAME: name})
+
+
+def _read(reference: Reference) -> dict[str, FeatureReference]:
+    """The features whose column is among those that are read of a call."""
+    read = set(islice(dict.fromkeys(each.column for each in reference.features.values()), MAX_COLUMNS))
+    return {name: each for name, each in reference.features.items() if each.column in read}
 
 
 def _cell(target: Target, started_ns: int) -> int:

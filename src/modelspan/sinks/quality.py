@@ -79,7 +79,8 @@ class QualitySink:
         model = tracked.target.model
         if model not in self._watches:
             reference: Any = tracked.target.reference
-            checker = Checker(reference.features.values(), reference.quality)
+            read = [each for name, each in reference.features.items() if name in tracked.columns]
+            checker = Checker(read, reference.quality)
             self._watches[model] = _Watch(tracked, checker, self._rules(checker, tracked.target.drift_window))
         return self._watches[model]
 
