@@ -3,7 +3,7 @@
     python benchmarks/calibration.py windows --runs 2000                     one table, fast
     python benchmarks/calibration.py --results level.jsonl --minutes 9       a part of all; again goes on
 
-All of it takes about 40 minutes of one core. In the environment of Linux, MALLOC_MMAP_THRESHOLD_=1000000000
+All of it takes about 25 minutes of one core. In the environment of Linux, MALLOC_MMAP_THRESHOLD_=1000000000
 and MALLOC_TRIM_THRESHOLD_=2000000000 make it a third faster.
 
 Data are drawn as counts, by the law that `Reference.build` gives them: edges and levels are chosen on half of
@@ -165,7 +165,7 @@ CHECKS = {
     ),
     "duplicate rows": (alarmed_duplicates, {"reference_rows": 5_000, "looks": 500, "look_rows": 200}),
 }  # fmt: skip
-RUNS = {"windows": 20_000, "streams": 400, "quality": 400}
+RUNS = {"windows": 20_000, "streams": 200, "quality": 200}
 """Windows of Zipf levels take five times as long: a third as many."""
 
 
@@ -181,7 +181,7 @@ def jobs(table, runs, seed):
                 run = partial(alarmed_streams, [seed, 1, number, at, part], kind, streams=size, **case)
                 yield part, f"streams/{kind}/{at}/{part}", size, run
     for at, (name, (function, case)) in enumerate(CHECKS.items() if table == "quality" else ()):
-        for part, size in parts(runs, 200):
+        for part, size in parts(runs, 10):
             run = partial(function, [seed, 2, at, part], streams=size, **case)
             yield part, f"quality/{name}/{at}/{part}", size, run
 
