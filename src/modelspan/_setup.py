@@ -127,9 +127,9 @@ def emit(call: calls.Call) -> None:
     if call.error is not None:
         runtime.note_failure(call)
     features, output = call.features, call.output
-    if features is None or features.rows > 1 or (output is not None and output.rows > 1):
-        call.cost += _cost(features) + _cost(output)
-    runtime.queue.put(call, call.cost)
+    if (features is not None and features.rows > 1) or (output is not None and output.rows > 1):
+        call.cost = _cost(features) + _cost(output)
+    runtime.queue.put(call, runtime.queue.each + call.cost)
 
 
 def _cost(snapshot: Snapshot | None) -> int:

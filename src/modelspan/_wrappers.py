@@ -15,18 +15,22 @@ from numpy import ndarray
 from opentelemetry.context import Context
 
 from modelspan import _setup
-from modelspan.capture import EXACT, capture
+from modelspan._noting import begin, fail, keep, look, succeed, succeed_with
 from modelspan.guard import fault
-from modelspan.pipeline.call import CALL_KEY, SNAPSHOT_COST, SPAN_KEY, Call, active, finish, set_last
+from modelspan.pipeline.call import CALL_KEY, SPAN_KEY, Call, active, set_last
 from modelspan.pipeline.current import get_current, set_current
 from modelspan.pipeline.yields import Yields
-from modelspan.snapshot import ATOMS, DOUBLE, MAX_COLUMNS
+from modelspan.snapshot import ATOMS, DOUBLE, MAX_COLUMNS, ONE_ROW
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
 
     from modelspan.pipeline.arguments import Select
     from modelspan.pipeline.target import Target
+
+
+_new, _begun, _ended, _are_atoms = object.__new__, active.add, active.discard, ATOMS.issuperset
+"""Bound once: looking a method up at each call costs as much as running it."""
 
 
 def wrap(function: Any, target: Target, select: Select, position: int) -> Callable[..., Any]:
@@ -50,7 +54,10 @@ def wrap(function: Any, target: Target, select: Select, position: int) -> Callab
 
 
 def _function(function: Any, target: Target, select: Select, position: int) -> Callable[..., Any]:
-    """The plain function is what services call most: everything is written out in one frame."""
+    """The plain function is what services call most: everything is written out in one frame.
+
+    So are `Call.__init__`, `Call.inside`, `finish` and `Queue.put`: a frame of Python costs 50 ns.
+    """
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         runtime = _setup.current or _setup.start()
@@ -58,36 +65,37 @@ def _function(function: Any, target: Target, select: Select, position: int) -> C
             return function(*args, **kwargs)
         try:
             features = args[position] if len(args) > position >= 0 else select(args, kwargs)
-            if (type(features) is ndarray and features.dtype is DOUBLE and features.ndim == 2
-                    and len(features) == 1 and features.size <= MAX_COLUMNS):  # fmt: skip
-                call = Call(target, None)
-                call.row, rows = features.tobytes(), 1
+            call, kind, rows = _new(Call), type(features), 1
+            if kind is ndarray and features.dtype is DOUBLE and features.shape in ONE_ROW:
+                call.row = features.tobytes()
+            elif kind is dict and len(features) <= MAX_COLUMNS and _are_atoms(map(type, features.values())):
+                call.row = features.copy()
             else:
-                snapshot = (EXACT.get(type(features)) or capture)(features, _setup.sample_rows)
-                call, rows = Call(target, snapshot), snapshot.rows
-                call.cost = SNAPSHOT_COST
-            active.add(call)
+                rows = look(call, features)
+            call.target, call.context, call.clock = target, (outer := get_current()), perf_counter()
+            _begun(call)
+            set_current(Context({**outer, SPAN_KEY: call, CALL_KEY: call}))
         except Exception:
             fault("copying the inputs of a prediction")
             return function(*args, **kwargs)
-        outer = call.context
-        own = {SPAN_KEY: call, CALL_KEY: call}
-        set_current(Context({**outer, **own} if outer else own))
         try:
             answer = function(*args, **kwargs)
         except BaseException as error:
             set_current(outer)
-            _fail(call, error)
+            fail(call, error)
             raise
-        set_current(outer)
         call.seconds = perf_counter() - call.clock
-        active.discard(call)
+        set_current(outer)
+        _ended(call)
         set_last(call)
         if type(answer) in ATOMS and rows == 1:
-            call.atom = answer
-            runtime.queue.put(call, call.cost)
+            call.atom, queue = answer, runtime.queue
+            room = queue.room - queue.each
+            if room >= queue.low or queue.has(room):
+                queue.room = room
+                queue.append(call)
         else:
-            _keep(call, answer)
+            keep(call, answer)
         return answer
 
     return wrapper
@@ -95,7 +103,7 @@ def _function(function: Any, target: Target, select: Select, position: int) -> C
 
 def _coroutine(function: Any, target: Target, select: Select) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        call = _begin(target, select, args, kwargs)
+        call = begin(target, select, args, kwargs)
         if call is None:
             return await function(*args, **kwargs)
         set_current(call.inside())
@@ -103,10 +111,10 @@ def _coroutine(function: Any, target: Target, select: Select) -> Callable[..., A
             answer = await function(*args, **kwargs)
         except BaseException as error:
             set_current(call.context)
-            _fail(call, error)
+            fail(call, error)
             raise
         set_current(call.context)
-        _succeed(call, answer)
+        succeed(call, answer)
         return answer
 
     return wrapper
@@ -114,7 +122,7 @@ def _coroutine(function: Any, target: Target, select: Select) -> Callable[..., A
 
 def _generator(function: Any, target: Target, select: Select) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        call = _begin(target, select, args, kwargs)
+        call = begin(target, select, args, kwargs)
         if call is None:
             return (yield from function(*args, **kwargs))
         yields, inside = Yields(), call.inside()
@@ -132,13 +140,13 @@ def _generator(function: Any, target: Target, select: Select) -> Callable[..., A
                 except BaseException as thrown:  # whatever is thrown in goes on to the function
                     step, sent = generator.throw, cast("Any", thrown)
         except StopIteration as stop:
-            _succeed_with(call, yields)
+            succeed_with(call, yields)
             return stop.value
         except GeneratorExit:
-            _succeed_with(call, yields)  # the consumer has had enough: not a failure
+            succeed_with(call, yields)  # the consumer has had enough: not a failure
             raise
         except BaseException as error:
-            _fail(call, error)
+            fail(call, error)
             raise
 
     return wrapper
@@ -156,7 +164,7 @@ def _step(inside: Context, step: Callable[[Any], Any], sent: Any) -> Any:
 
 def _async_generator(function: Any, target: Target, select: Select) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        call = _begin(target, select, args, kwargs)
+        call = begin(target, select, args, kwargs)
         yields, inside = Yields(), call.inside() if call else get_current()
         try:
             generator = function(*args, **kwargs)
@@ -172,12 +180,12 @@ def _async_generator(function: Any, target: Target, select: Select) -> Callable[
                 except BaseException as thrown:  # whatever is thrown in goes on to the function
                     step, sent = generator.athrow, cast("Any", thrown)
         except StopAsyncIteration:
-            _succeed_with(call, yields)
+            succeed_with(call, yields)
         except GeneratorExit:
-            _succeed_with(call, yields)  # the consumer has had enough: not a failure
+            succeed_with(call, yields)  # the consumer has had enough: not a failure
             raise
         except BaseException as error:
-            _fail(call, error)
+            fail(call, error)
             raise
 
     return wrapper
@@ -191,50 +199,3 @@ async def _async_step(inside: Context, step: Callable[[Any], Any], sent: Any) ->
         return await step(sent)
     finally:
         set_current(outer)
-
-
-def _begin(target: Target, select: Select, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
-    """A call with its inputs copied; None when modelspan is off, or could not."""
-    if _setup.current is None and _setup.start() is None:
-        return None
-    try:
-        call = Call(target, capture(select(args, kwargs), _setup.sample_rows))
-        call.cost = SNAPSHOT_COST
-        active.add(call)
-    except Exception:
-        fault("copying the inputs of a prediction")
-        return None
-    return call
-
-
-def _succeed(call: Call, answer: Any) -> None:
-    finish(call)
-    _keep(call, answer)
-
-
-def _keep(call: Call, answer: Any) -> None:
-    """Copy the answer and hand the call to the worker."""
-    try:
-        call.atom = answer if type(answer) in ATOMS else None
-        call.output = None if type(answer) in ATOMS else capture(answer, _setup.sample_rows)
-        _setup.emit(call)
-    except Exception:
-        fault("copying the answer of a prediction")
-
-
-def _succeed_with(call: Call | None, yields: Yields) -> None:
-    if call is not None:
-        finish(call)
-        call.output = yields.snapshot()
-        _setup.emit(call)
-
-
-def _fail(call: Call | None, error: BaseException) -> None:
-    if call is None:
-        return
-    try:
-        finish(call)
-        call.error = error
-        _setup.emit(call)
-    except Exception:
-        fault("noting the failure of a prediction")

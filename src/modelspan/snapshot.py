@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_COLUMNS: Final = 512
+ONE_ROW: Final = frozenset((1, width) for width in range(MAX_COLUMNS + 1))
+"""Shapes of a table of one row."""
 DOUBLE: Final = np.dtype(np.float64)
 """A singleton, so `is` tells it; comparing or hashing dtypes costs ten times as much."""
 ATOMS: Final = frozenset((int, float, str, bool, bytes, type(None)))

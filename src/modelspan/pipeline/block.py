@@ -185,15 +185,13 @@ def held(items: Sequence[Any]) -> list[Call]:
 
 
 def _columns(calls: Sequence[Call], names: Sequence[str], limit: int) -> Columns:
-    if calls[0].row is not None:
+    if type(calls[0].row) is bytes:
         return _rows(DOUBLE, [call.row for call in calls], names, limit)
-    snapshots: list[Any] = [call.features for call in calls]
-    if snapshots[0].kind == "record":
-        keys = tuple(snapshots[0].payload)
-        return dict(
-            zip(_record_names(keys), zip(*[s.payload.values() for s in snapshots], strict=True), strict=True)
-        )
-    return _rows(snapshots[0].payload[0], [s.payload[1] for s in snapshots], names, limit)
+    payloads: list[Any] = [call.row if call.features is None else call.features.payload for call in calls]
+    if type(payloads[0]) is dict:
+        named = _record_names(tuple(payloads[0]))
+        return dict(zip(named, zip(*[each.values() for each in payloads], strict=True), strict=True))
+    return _rows(payloads[0][0], [content for _, content in payloads], names, limit)
 
 
 def _rows(kind: Any, rows: list[Any], names: Sequence[str], limit: int) -> Columns:

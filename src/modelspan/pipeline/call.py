@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from modelspan.pipeline.target import Target
 
 MAX_ENTRIES: Final = 64
-ROW_COST: Final = 512
-"""About what a call with one row of float64 holds in bytes."""
-SNAPSHOT_COST: Final = 1024
-"""About what a call holds whose inputs are one row of another kind."""
 SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 CALL_KEY: Final = create_key("modelspan-call")
 _last: ContextVar[Call | None] = ContextVar("modelspan-last-call", default=None)
@@ -58,7 +54,8 @@ class Call(Span):
     atom: Any = None
     """An answer that is immutable, so that it needs no snapshot until the worker reads it."""
     error: BaseException | None = None
-    cost = ROW_COST
+    cost = 0
+    """About how many bytes a call of several rows holds; of one row: `Queue.each`."""
     touched = False
     """Whether user code added anything to the span or the event."""
     parent: SpanContext | None = None
@@ -67,8 +64,10 @@ class Call(Span):
     sampling: Sampling = None
     """Trace id and span id, 16 and 8 bytes, and the sampler's decision, once somebody has asked for them."""
 
-    row: bytes | None = None
-    """Inputs that are one row of float64, copied; `inputs` makes a snapshot of them on the worker."""
+    row: bytes | dict[Any, Any] | None = None
+    """Inputs that are one row of float64, or a dict of immutable values, copied: see `inputs`."""
+    features: Snapshot | None = None
+    """Inputs of any other kind."""
 
     def __init__(self, target: Target, features: Snapshot | None) -> None:
         self.target = target
@@ -93,7 +92,10 @@ class Call(Span):
 
     def inputs(self) -> Snapshot | None:
         """What the function was given."""
-        return self.features if self.row is None else Snapshot("row", (DOUBLE, self.row), 1)
+        row = self.row
+        if row is None:
+            return self.features
+        return Snapshot("row", (DOUBLE, row), 1) if type(row) is bytes else Snapshot("record", row, 1)
 
     def forget(self) -> None:
         """Let go of the user's data; the ids stay, for `current_prediction()` after the call."""
@@ -101,10 +103,7 @@ class Call(Span):
 
     def inside(self) -> Context:
         """The context in which the user's function runs: this call is its current span."""
-        outer = self.context
-        return Context(
-            {**outer, SPAN_KEY: self, CALL_KEY: self} if outer else {SPAN_KEY: self, CALL_KEY: self}
-        )
+        return Context({**self.context, SPAN_KEY: self, CALL_KEY: self})
 
     # -- the OpenTelemetry span as user code sees it
 
@@ -142,8 +141,9 @@ class Call(Span):
         if self.touched or self.error is not None:
             return None
         features, output = self.features, self.output
-        if self.row is not None:
-            inputs: Any = len(self.row)
+        row = self.row
+        if row is not None:
+            inputs: Any = len(row) if type(row) is bytes else tuple(row)
         elif features is None:
             return None
         elif features.kind == "row":

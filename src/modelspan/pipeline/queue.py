@@ -5,36 +5,51 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from sys import getsizeof
+from typing import TYPE_CHECKING, Any, Final
+
+from modelspan.guard import guard
 
 if TYPE_CHECKING:
     from modelspan.delivery.accounting import Ledger
+
+CALL_BYTES: Final = 1024
+"""What a call of one row is taken to hold until the first ones have been weighed."""
+OWN_BYTES: Final = 256
+"""About what a call holds besides its inputs."""
+WEIGHED: Final = 32
+"""Calls of a drain whose weight is looked at."""
 
 
 class Queue:
     """A bounded first-in first-out queue; when full the newest item is dropped and counted.
 
     `put` takes no lock: `deque.append` is atomic, and the count of bytes is a soft bound that may miss an
-    item when two threads race; it is set right whenever the worker has emptied the queue.
+    item when two threads race; it is set right whenever the worker has emptied the queue. Calls of one row
+    are not weighed when they come but counted with `each`, the mean of those that were drained lately.
     """
 
     def __init__(self, limit_bytes: int, ledger: Ledger) -> None:
         self.wake = threading.Event()
         self._items: deque[Any] = deque()
-        self._limit = self._room = limit_bytes
-        self._low: float = limit_bytes // 2
+        self.append = self._items.append
+        """For the wrapper of plain functions, which has `put` written out."""
+        self._limit = self.room = limit_bytes
+        self.low: float = limit_bytes // 2
+        """With less room than this, ask `has` whether an item fits."""
+        self.each = CALL_BYTES
         self._ledger = ledger
         self.closed = False
 
     def put(self, item: Any, cost: int, signal: str = "predictions") -> None:
         """Append `item`, which holds about `cost` bytes, or count it as a dropped record of `signal`."""
-        room = self._room - cost
-        if room < self._low and not self._has(room, signal):
+        room = self.room - cost
+        if room < self.low and not self.has(room, signal):
             return
-        self._room = room
+        self.room = room
         self._items.append(item)
 
-    def _has(self, room: int, signal: str) -> bool:
+    def has(self, room: int, signal: str = "predictions") -> bool:
         """Whether an item still fits when it leaves `room`; past half, the worker is woken."""
         if self.closed or room < 0:
             self._ledger.lose(signal, "shutdown" if self.closed else "queue_full")
@@ -45,7 +60,7 @@ class Queue:
 
     def close(self) -> None:
         """Take in no more."""
-        self.closed, self._low = True, math.inf
+        self.closed, self.low = True, math.inf
 
     def put_marker(self, marker: threading.Event) -> None:
         """Append a marker past every bound; the worker sets it when all before it is done."""
@@ -57,15 +72,34 @@ class Queue:
         take = self._items.popleft
         items = [take() for _ in range(min(most, len(self._items)))]
         if self._items:
-            self._room = min(self._limit, self._room + sum([getattr(item, "cost", 0) for item in items]))
+            taken = self.each * len(items) + sum([getattr(item, "cost", 0) for item in items])
+            self.room = min(self._limit, self.room + taken)
         else:
-            self._room = self._limit
+            self.room = self._limit
+        with guard("weighing calls"):
+            self._weigh(items[:: max(1, len(items) // WEIGHED)])
         return items
+
+    def _weigh(self, items: list[Any]) -> None:
+        weights = [_weigh(item) for item in items if getattr(item, "cost", 1) == 0]
+        if weights:
+            mean = sum(weights) // len(weights)
+            self.each = max(mean, (3 * self.each + mean) // 4)  # rises at once, falls slowly
 
     @property
     def half_full(self) -> bool:
         """Whether more than half of the room is used."""
-        return self._room < self._limit // 2
+        return self.room < self._limit // 2
 
     def __len__(self) -> int:
         return len(self._items)
+
+
+def _weigh(call: Any) -> int:
+    """About how many bytes a call of one row holds: keys, texts and large integers by their true size."""
+    held = call.row if call.features is None else call.features.payload
+    if type(held) is dict:
+        cells = [*(key for key in held if type(key) is str), *held.values()]
+    else:
+        cells = held if type(held) in (list, tuple) else []
+    return OWN_BYTES + getsizeof(held) + sum(map(getsizeof, cells))
