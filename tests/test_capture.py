@@ -73,6 +73,42 @@ def test_the_record_holds_the_values_at_the_time_of_the_call():
     assert list(to_columns(seen[2], (), ROWS)["a"]) == [1.0, 2.0]
 
 
+def test_a_frame_holds_what_stood_in_it_at_the_time_of_the_call_whatever_is_done_to_it_after():
+    size = 1000
+    frame = pd.DataFrame({"a": np.arange(size, dtype=float), "b": ["x"] * size, "c": np.arange(size)})
+    seen = capture(frame, ROWS)
+    frame.iloc[:, 1] = "y"
+    frame.loc[0, "a"] = 9.0
+    frame.insert(0, "new", 1)
+    frame.columns = ["p", "q", "r", "s"]
+    del frame["s"]
+    found = to_columns(seen, (), ROWS)
+    assert list(found) == ["a", "b", "c"]
+    assert found["a"][:2] == [0.0, 4.0]
+    assert set(found["b"]) == {"x"}
+    assert len({len(cells) for cells in found.values()}) == 1
+
+
+def test_texts_of_a_frame_stay_in_line_with_its_numbers():
+    numbers = np.arange(1003)
+    frame = pd.DataFrame(
+        {"n": numbers, "t": numbers.astype(str), "o": pd.Series(list(numbers), dtype=object)}
+    )
+    found = columns(frame)
+    assert found["t"] == [str(n) for n in found["n"]]
+    assert found["o"] == found["n"]
+
+
+def test_of_a_wide_frame_no_more_than_the_first_columns_are_copied():
+    frame = pd.DataFrame(np.zeros((ROWS, 20_000)))
+    tracemalloc.start()
+    snapshot = capture(frame, ROWS)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert list(to_columns(snapshot, (), ROWS)) == [str(i) for i in range(512)]
+    assert peak < 2_000_000
+
+
 @pytest.mark.parametrize("rows", [257, 1000, 100_000])
 @pytest.mark.parametrize("make", [np.asarray, pd.DataFrame, pl.DataFrame, list, lambda x: x.tolist()])
 def test_a_batch_is_sampled_over_its_length_and_counted_exactly(rows, make):

@@ -139,6 +139,8 @@ def _cost(snapshot: Snapshot | None) -> int:
     payload = snapshot.payload
     if type(payload) is np.ndarray:
         return payload.nbytes
+    if snapshot.kind == "frame":
+        return 16 * min(snapshot.rows, sample_rows) * len(snapshot.names)
     if snapshot.kind == "columns":
         return 16 * min(snapshot.rows, sample_rows) * len(payload)
     if snapshot.kind in ("matrix", "records"):

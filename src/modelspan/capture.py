@@ -36,7 +36,7 @@ def capture(value: object, rows: int) -> Snapshot:
     kind = type(value)
     if kind in ATOMS:
         return _make(("scalar", value, 1, ()))
-    handler = EXACT.get(kind)
+    handler = EXACT.get(kind) or _SEEN.get(kind)
     if handler is not None:
         return handler(value, rows)
     return _by_base(value, kind, rows)
@@ -210,6 +210,7 @@ def _by_base(value: object, kind: type, rows: int) -> Snapshot:
             return handler(value, rows)
     frame = frame_handler(kind)
     if frame is not None:
+        _SEEN[kind] = frame
         return frame(value, rows)
     fields = _fields(value, kind)
     return _dict(fields, rows) if fields is not None else _opaque(value)
@@ -229,6 +230,8 @@ def _fields(value: object, kind: type) -> dict[str, Any] | None:
     return found if type(found) is dict else None
 
 
+_SEEN: dict[type, Handler] = {}
+"""Classes of frames that came before, so that they need no looking for."""
 EXACT: Mapping[type, Handler] = {
     dict: _dict,
     list: _sequence,

@@ -20,8 +20,9 @@ ATOMS: Final = frozenset((int, float, str, bool, bytes, type(None)))
 MOMENTS: Final = (dt.date, np.datetime64)
 """Dates and times, `datetime` and pandas' `Timestamp` too, kept by reference beside the atoms."""
 
-Kind = Literal["scalar", "vector", "record", "records", "columns", "matrix", "row", "opaque"]
-"""A `row` is a matrix of one row as its dtype and bytes: that is cheaper to copy than an array."""
+Kind = Literal["scalar", "vector", "record", "records", "columns", "frame", "matrix", "row", "opaque"]
+"""A `row` is a matrix of one row as its dtype and bytes: that is cheaper to copy than an array.
+A `frame` is the blocks of a pandas frame, from which the worker makes `columns`."""
 
 
 class Snapshot(NamedTuple):

@@ -60,7 +60,7 @@ def _output(call: Call, limit: int) -> Output:
 
 def _rows(features: Snapshot | None, output: Snapshot | None) -> int:
     """Rows of a call: those of its inputs, where a flat vector is one row; else those of its answer."""
-    if features is not None and features.kind in ("records", "columns", "matrix", "row"):
+    if features is not None and features.kind in ("records", "columns", "frame", "matrix", "row"):
         return features.rows
     if features is not None and features.kind == "vector" and output is not None and output.kind == "vector":
         return output.rows

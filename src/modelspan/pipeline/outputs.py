@@ -41,7 +41,8 @@ def interpret(snapshot: Snapshot, task: str, classes: Sequence[str], limit: int)
     the largest, the label its class. Whole numbers, booleans and text are labels; floats are values, unless
     `task` is binary, where they are scores. Anything else has no meaning here.
     """
-    kind, payload, _, _ = unpacked(snapshot)
+    snapshot = unpacked(snapshot)
+    kind, payload, _, _ = snapshot
     if payload is None:
         return Output()
     if kind == "matrix":

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from modelspan.frames import frame_columns
 from modelspan.pipeline.text import clean_text
 from modelspan.snapshot import ATOMS, MAX_COLUMNS, Snapshot, sample_stride
 
@@ -19,25 +20,27 @@ def to_columns(snapshot: Snapshot, names: Sequence[str], limit: int) -> Columns:
     A vector is one row. Inputs without names get `names` in order, then `f<position>`. A value that is
     not a scalar stays the name of its type, so that it counts as missing or other.
     """
-    kind, payload, _, _ = unpacked(snapshot)
+    kind, payload, _, labels = unpacked(snapshot)
     if kind == "record":
         return {name: [cell] for name, cell in zip(_names(payload), payload.values(), strict=True)}
     if kind == "records":
         return _from_records(payload)
     if kind == "columns":
-        pairs = payload.items() if isinstance(payload, dict) else zip(snapshot.names, payload, strict=False)
+        pairs = payload.items() if isinstance(payload, dict) else zip(labels, payload, strict=False)
         named = [(key, _thin(column, limit)) for key, column in pairs]
         return dict(zip(_names([key for key, _ in named]), (column for _, column in named), strict=True))
     if kind == "matrix":
         return _from_matrix(payload, names)
     if kind == "vector":
-        own = [_name(name) for name in snapshot.names] or names
+        own = [_name(name) for name in labels] or names
         return {_nth(own, i): [cell] for i, cell in enumerate(_plain(payload)[:MAX_COLUMNS])}
     return {_nth(names, 0): [payload]} if kind == "scalar" else {}
 
 
 def unpacked(snapshot: Snapshot) -> Snapshot:
-    """The same snapshot, a `row` as the matrix that it is."""
+    """The same snapshot, a `row` as the matrix and a `frame` as the columns that it is."""
+    if snapshot.kind == "frame":
+        return frame_columns(snapshot)
     if snapshot.kind != "row":
         return snapshot
     kind, content = snapshot.payload
@@ -62,8 +65,8 @@ def _from_matrix(payload: Any, names: Sequence[str]) -> Columns:
 
 
 def _thin(column: Any, limit: int) -> Sequence[object]:
-    values = _plain(column)
-    return values[:: sample_stride(len(values), limit)] if len(values) > limit else values
+    stride = sample_stride(len(column), limit)
+    return _plain(column[::stride] if stride > 1 else column)
 
 
 def _plain(column: Any) -> list[object]:
