@@ -1,113 +1,43 @@
 """What one call costs the caller: modelspan, the plain OpenTelemetry SDK, a bare wrapper.
 
-    python benchmarks/hot_path.py [--calls 500] [--rounds 41]
+    python benchmarks/hot_path.py [--calls 500] [--rounds 21]
 
-One row of 20 features, and batches of 30. All cases run interleaved in shuffled rounds of one process; the
-figure is CPU time of the calling thread a call, less that of the undecorated function; the median over the
-rounds. Of batches it is the least besides, since they wait for memory that this machine shares.
+One row of 20 features, and batches of 30. The cases run interleaved in shuffled rounds of one process, and
+send to an endpoint in another; those through the providers of the application need a process of their own.
+The figures are CPU time a call, of the calling thread and of all else in the process until everything is
+delivered, less that of the undecorated function; the median over the rounds. Of batches it is the least
+besides, since they wait for memory that this machine shares.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import json
 import os
 import random
 import statistics
+import subprocess
+import sys
 import time
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import wrapt
-from opentelemetry._logs import SeverityNumber
-from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import (
-    MetricExporter,
-    MetricExportResult,
-    PeriodicExportingMetricReader,
-)
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry import metrics, trace
+from opentelemetry._logs import set_logger_provider
 from rich.console import Console
 from rich.table import Table
-
-os.environ.update(
-    OTEL_TRACES_EXPORTER="none", OTEL_LOGS_EXPORTER="none", OTEL_METRICS_EXPORTER="none"
-)  # no network on either side: the SDK's exporters below discard too
+from workload import FEATURES, by_hand, predict, providers, start_sink
 
 import modelspan
 
-FEATURES = 20
 BATCH_ROWS = (1_000, 10_000, 100_000)
 BATCH_FEATURES = 30
-
-
-class NullSpans(SpanExporter):
-    def export(self, spans):
-        return SpanExportResult.SUCCESS
-
-
-class NullLogs(LogRecordExporter):
-    def export(self, batch):
-        return LogRecordExportResult.SUCCESS
-
-    def shutdown(self):
-        pass
-
-    def force_flush(self, timeout_millis=10_000):
-        return True
-
-
-class NullMetrics(MetricExporter):
-    def export(self, metrics_data, timeout_millis=10_000, **kwargs):
-        return MetricExportResult.SUCCESS
-
-    def shutdown(self, timeout_millis=30_000, **kwargs):
-        pass
-
-    def force_flush(self, timeout_millis=10_000):
-        return True
-
-
-def predict(features):
-    return 0.25
-
-
-def by_hand():
-    """What a user would write: span with 10 attributes, histogram, 2 counters, log record with features."""
-    spans = TracerProvider(shutdown_on_exit=False)
-    spans.add_span_processor(BatchSpanProcessor(NullSpans()))
-    logs = LoggerProvider(shutdown_on_exit=False)
-    logs.add_log_record_processor(BatchLogRecordProcessor(NullLogs()))
-    meter = MeterProvider([PeriodicExportingMetricReader(NullMetrics())], shutdown_on_exit=False).get_meter(
-        "bench"
-    )
-    tracer, logger = spans.get_tracer("bench"), logs.get_logger("bench")
-    duration = meter.create_histogram("duration", "s")
-    calls, rows = meter.create_counter("calls"), meter.create_counter("rows")
-    attributes = {"ml.model.name": "credit-risk", "ml.model.version": "1", "ml.operation.name": "predict"}
-    span_attributes = {**attributes, **{f"a{i}": i for i in range(7)}}
-
-    def call(features):
-        started = time.perf_counter()
-        with tracer.start_as_current_span("predict credit-risk", attributes=span_attributes):
-            answer = predict(features)
-            duration.record(time.perf_counter() - started, attributes)
-            calls.add(1, attributes)
-            rows.add(1, attributes)
-            values = features if isinstance(features, dict) else dict(enumerate(features.ravel().tolist()))
-            logger.emit(
-                timestamp=time.time_ns(),
-                severity_number=SeverityNumber.INFO,
-                event_name="ml.prediction",
-                body={"features": {str(k): v for k, v in values.items()}, "prediction": answer},
-                attributes=attributes,
-            )
-        return answer
-
-    return call
+SETTINGS = {"queue_bytes": 2**30, "cpu_budget": 64.0}  # nothing is dropped or thinned
+BARE, CLOSURE, WRAPT, OURS, SDK = "undecorated", "bare closure", "bare wrapt", "modelspan", "SDK by hand"
+THROUGH_SDK = "modelspan, own providers set"
 
 
 def bare_closure(function):
@@ -123,12 +53,94 @@ def bare_wrapt(function, instance, args, kwargs):
     return function(*args, **kwargs)
 
 
-def cost(function, features, calls):
-    """Microseconds of CPU of this thread for each call."""
-    began = time.thread_time_ns()
+def nothing():
+    pass
+
+
+def cost(function, features, calls, flush=nothing):
+    """Microseconds of CPU a call: of this thread, and of all else until `flush` is through."""
+    whole, began = time.process_time_ns(), time.thread_time_ns()
     for _ in range(calls):
         function(features)
-    return (time.thread_time_ns() - began) / calls / 1000
+    caller = time.thread_time_ns() - began
+    flush()
+    return caller / calls / 1000, (time.process_time_ns() - whole - caller) / calls / 1000
+
+
+def measure(cases, inputs, calls, rounds):
+    """Medians (caller, all else) by case and input; `cases`: name to the function and its flush."""
+    order = [(case, name) for case in cases for name in inputs]
+    samples = {key: [] for key in order}
+    for _ in range(rounds):
+        random.shuffle(order)
+        for case, name in order:
+            function, flush = cases[case]
+            samples[case, name].append(cost(function, inputs[name], calls, flush))
+    return {
+        key: [statistics.median(each) for each in zip(*values, strict=True)]
+        for key, values in samples.items()
+    }
+
+
+def one_row():
+    row = np.random.default_rng(7).normal(size=(1, FEATURES))
+    floats = row[0].tolist()
+    mixed = [(x, i, f"level {i}")[i % 3] for i, x in enumerate(floats)]
+    return {
+        "array (1, 20)": row,
+        "dict of 20 floats": {f"f{i}": x for i, x in enumerate(floats)},
+        "dict of 20, mixed kinds": {f"f{i}": x for i, x in enumerate(mixed)},
+    }
+
+
+def single_rows(options, url):
+    """What one call of one row costs above the undecorated function: (input, case) to (caller, all else)."""
+    names = [f"f{i}" for i in range(FEATURES)]
+    monitored = modelspan.monitor(
+        model="credit-risk", version="1", task="binary", features=names, log_features=names
+    )(predict)
+    ours = THROUGH_SDK if options.own_providers else OURS
+    cases = {
+        BARE: (predict, nothing),
+        CLOSURE: (bare_closure(predict), nothing),
+        WRAPT: (bare_wrapt(predict), nothing),
+        ours: (monitored, lambda: modelspan.flush(30)),
+        SDK: by_hand(predict, url),
+    }
+    modelspan.configure(endpoint=url, **SETTINGS)
+    inputs = one_row()
+    medians = measure(cases, inputs, options.calls, options.rounds)
+    modelspan.shutdown(30)
+    return [
+        (name, case, *(a - b for a, b in zip(medians[case, name], medians[BARE, name], strict=True)))
+        for name in inputs
+        for case in list(cases)[1:]
+    ]
+
+
+def with_own_providers(options, url):
+    """`single_rows` where the application has set providers of its own."""
+    spans, logs, metering = providers(url)
+    trace.set_tracer_provider(spans)
+    set_logger_provider(logs)
+    metrics.set_meter_provider(metering)
+    print(json.dumps(single_rows(options, url)), flush=True)
+    os._exit(0)  # the exit of the providers is not measured here
+
+
+def show_single_rows(*runs):
+    table = Table(title="CPU of a call of one row above the undecorated function, µs")
+    for column in ("input", "case", "caller's thread", "all else", "SDK / it", "it / wrapt"):
+        table.add_column(column, justify="left" if column in ("input", "case") else "right")
+    callers = [{(name, case): caller for name, case, caller, _ in run} for run in runs]
+    for lines in zip(*runs, strict=True):
+        for known, (name, case, caller, others) in zip(callers, lines, strict=True):
+            if known is callers[0] or case == THROUGH_SDK:
+                ratios = known[name, SDK] / caller, caller / known[name, WRAPT]
+                table.add_row(
+                    name, case, f"{caller:.2f}", f"{others:.1f}", f"{ratios[0]:.0f}×", f"{ratios[1]:.1f}×"
+                )
+    Console(width=120).print(table)
 
 
 def predict_batch(features):
@@ -138,43 +150,38 @@ def predict_batch(features):
 SCORES = {rows: np.random.default_rng(rows).random(rows) for rows in BATCH_ROWS}
 
 
-def batches(rounds):
-    """Microseconds a call above the undecorated function, by kind and rows: the median and the least."""
-    monitored = modelspan.monitor(model="scoring", version="1", task="binary")(predict_batch)
+def batches_of(rows):
     rng = np.random.default_rng(7)
-    inputs = {}
-    for rows in BATCH_ROWS:
-        table = rng.normal(size=(rows, BATCH_FEATURES))
-        inputs["ndarray", rows] = table
-        inputs["DataFrame", rows] = pd.DataFrame({f"f{i}": table[:, i] for i in range(BATCH_FEATURES)})
+    table = rng.normal(size=(rows, BATCH_FEATURES))
+    floats = {f"f{i}": table[:, i] for i in range(BATCH_FEATURES)}
+    kinds = (np.asarray, lambda x: (10 * x).astype(np.int64), lambda x: np.where(x > 0, "high", "low"))
+    mixed = {name: kinds[i % 3](column) for i, (name, column) in enumerate(floats.items())}
+    return {
+        "array": table,
+        "pandas frame": pd.DataFrame(floats),
+        "pandas frame, mixed kinds": pd.DataFrame(mixed),
+        "polars frame": pl.DataFrame(floats),
+    }
+
+
+def batches(options, url):
+    """Microseconds of the caller's thread a call, by kind and rows: the median and the least."""
+    modelspan.configure(endpoint=url, **SETTINGS)
+    monitored = modelspan.monitor(model="scoring", version="1", task="binary")(predict_batch)
+    inputs = {(kind, rows): x for rows in BATCH_ROWS for kind, x in batches_of(rows).items()}
     samples = {key: [] for key in inputs}
-    for _ in range(rounds):
+    for _ in range(options.rounds):
         for key in random.sample(list(inputs), len(inputs)):
-            bare = cost(predict_batch, inputs[key], 10)
-            samples[key].append(cost(monitored, inputs[key], 10) - bare)
-            modelspan.flush(5)
-    return {key: (statistics.median(values), min(values)) for key, values in samples.items()}
-
-
-def show_batches(found):
+            bare, _ = cost(predict_batch, inputs[key], 10)
+            samples[key].append(cost(monitored, inputs[key], 10)[0] - bare)
+            modelspan.flush(30)
     table = Table(title=f"CPU of the caller's thread, µs a call of a batch of {BATCH_FEATURES} features")
     for column in ("input", *(f"{rows:,} rows" for rows in BATCH_ROWS)):
         table.add_column(column, justify="right")
-    for kind in ("ndarray", "DataFrame"):
-        cells = [found[kind, rows] for rows in BATCH_ROWS]
-        table.add_row(kind, *(f"{median:.0f} (least {least:.0f})" for median, least in cells))
+    for kind in dict.fromkeys(kind for kind, _ in inputs):
+        cells = [samples[kind, rows] for rows in BATCH_ROWS]
+        table.add_row(kind, *(f"{statistics.median(each):.0f} (least {min(each):.0f})" for each in cells))
     Console().print(table)
-
-
-def measure(cases, inputs, calls, rounds):
-    order = [(case, name) for case in cases for name in inputs]
-    samples = {key: [] for key in order}
-    for _ in range(rounds):
-        random.shuffle(order)
-        for case, name in order:
-            samples[case, name].append(cost(cases[case], inputs[name], calls))
-            modelspan.flush(5)
-    return {key: statistics.median(values) for key, values in samples.items()}
 
 
 def main():
@@ -182,33 +189,21 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--calls", type=int, default=500, help="calls of each case in a round")
-    parser.add_argument("--rounds", type=int, default=41)
+    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--own-providers", metavar="URL", help="one part: the SDK's providers, as JSON")
     options = parser.parse_args()
-    modelspan.configure(queue_bytes=2**30)  # nothing may be dropped: a drop is cheaper than a put
-    monitored = modelspan.monitor(model="credit-risk", version="1", task="binary")(predict)
-    cases = {
-        "undecorated": predict,
-        "bare closure": bare_closure(predict),
-        "bare wrapt": bare_wrapt(predict),
-        "modelspan": monitored,
-        "SDK by hand": by_hand(),
-    }
-    row = np.random.default_rng(7).normal(size=(1, FEATURES))
-    inputs = {"ndarray (1, 20)": row, "dict of 20": {f"f{i}": float(v) for i, v in enumerate(row[0])}}
-    medians = measure(cases, inputs, options.calls, options.rounds)
-    table = Table(title="CPU of the caller's thread, µs a call above the undecorated function")
-    for column in ("input", *list(cases)[1:], "SDK / modelspan", "modelspan / wrapt"):
-        table.add_column(column, justify="right")
-    for name in inputs:
-        over = {case: medians[case, name] - medians["undecorated", name] for case in cases}
-        table.add_row(
-            name,
-            *(f"{over[case]:.2f}" for case in list(cases)[1:]),
-            f"{over['SDK by hand'] / over['modelspan']:.0f}×",
-            f"{over['modelspan'] / over['bare wrapt']:.1f}×",
-        )
-    Console().print(table)
-    show_batches(batches(options.rounds))
+    if options.own_providers:
+        with_own_providers(options, options.own_providers)
+    process, url = start_sink()
+    try:
+        command = [sys.executable, *sys.argv, "--own-providers", url]
+        through_sdk = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+        show_single_rows(single_rows(options, url), through_sdk)
+        batches(options, url)
+        modelspan.shutdown(30)
+    finally:
+        process.kill()
+        process.wait()
 
 
 if __name__ == "__main__":

@@ -69,9 +69,8 @@ def busy_predict(features):
     return 0.25
 
 
-def by_hand(function, url):
-    """What a user would write: span with 10 attributes, histogram, 2 counters, log record with features."""
-    from opentelemetry._logs import SeverityNumber
+def providers(url):
+    """What an application sets up: providers of spans, logs and metrics that send in batches."""
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -86,7 +85,14 @@ def by_hand(function, url):
     spans.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{url}/v1/traces")))
     logs.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(endpoint=f"{url}/v1/logs")))
     reader = PeriodicExportingMetricReader(OTLPMetricExporter(endpoint=f"{url}/v1/metrics"))
-    metering = MeterProvider([reader], shutdown_on_exit=False)
+    return spans, logs, MeterProvider([reader], shutdown_on_exit=False)
+
+
+def by_hand(function, url):
+    """What a user would write: span with 10 attributes, histogram, 2 counters, log record with features."""
+    from opentelemetry._logs import SeverityNumber
+
+    spans, logs, metering = providers(url)
     meter, tracer, logger = (
         metering.get_meter("bench"),
         spans.get_tracer("bench"),
@@ -104,12 +110,12 @@ def by_hand(function, url):
             duration.record(time.perf_counter() - started, attributes)
             calls.add(1, attributes)
             rows.add(1, attributes)
-            body = {f"f{i}": value for i, value in enumerate(features.ravel().tolist())}
+            values = features if isinstance(features, dict) else dict(enumerate(features.ravel().tolist()))
             logger.emit(
                 timestamp=time.time_ns(),
                 severity_number=SeverityNumber.INFO,
                 event_name="ml.prediction",
-                body={"features": body, "prediction": answer},
+                body={"features": {f"{k}": v for k, v in values.items()}, "prediction": answer},
                 attributes=attributes,
             )
         return answer

@@ -125,12 +125,13 @@ def _sequence(value: Any, rows: int) -> Snapshot:
     base = list if isinstance(value, list) else tuple
     total = base.__len__(value)
     sample = base.__getitem__(value, slice(None, None, sample_stride(total, rows)))
+    if ATOMS.issuperset(map(type, sample)):
+        if total > rows:  # it may be one row of many features, so it is cut rather than thinned
+            sample = [_cell(cell) for cell in base.__getitem__(value, slice(0, max(rows, MAX_COLUMNS)))]
+        return _make(("vector", sample if base is list else list(sample), total, ()))
     kinds = set(map(type, sample))
-    if kinds <= ATOMS:
-        # a flat sequence may be one row of many features, so it is cut rather than thinned
-        return Snapshot("vector", list(base.__getitem__(value, slice(0, max(rows, MAX_COLUMNS)))), total)
     if kinds == {dict}:
-        return Snapshot("records", [_record(row) for row in sample], total)
+        return _make(("records", [_record(row) for row in sample], total, ()))
     if kinds <= _ROWS:
         return Snapshot("matrix", [_row(row) for row in sample], total)
     return Snapshot("vector", [_cell(cell) for cell in sample], total)
