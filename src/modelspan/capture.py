@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from modelspan.drift.values import is_missing_marker
-from modelspan.frames import Handler, frame_handler
+from modelspan.frames import SEEN, Handler, frame_handler
 from modelspan.snapshot import ATOMS, DOUBLE, MAX_COLUMNS, MOMENTS, Snapshot, sample_stride
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def capture(value: object, rows: int) -> Snapshot:
     kind = type(value)
     if kind in ATOMS:
         return _make(("scalar", value, 1, ()))
-    handler = EXACT.get(kind) or _SEEN.get(kind)
+    handler = EXACT.get(kind) or SEEN.get(kind)
     if handler is not None:
         return handler(value, rows)
     return _by_base(value, kind, rows)
@@ -127,7 +127,8 @@ def _sequence(value: Any, rows: int) -> Snapshot:
     sample = base.__getitem__(value, slice(None, None, sample_stride(total, rows)))
     if ATOMS.issuperset(map(type, sample)):
         if total > rows:  # it may be one row of many features, so it is cut rather than thinned
-            sample = [_cell(cell) for cell in base.__getitem__(value, slice(0, max(rows, MAX_COLUMNS)))]
+            cut = base.__getitem__(value, slice(0, max(rows, MAX_COLUMNS)))
+            sample = cut if ATOMS.issuperset(map(type, cut)) else [_cell(cell) for cell in cut]
         return _make(("vector", sample if base is list else list(sample), total, ()))
     kinds = set(map(type, sample))
     if kinds == {dict}:
@@ -211,7 +212,6 @@ def _by_base(value: object, kind: type, rows: int) -> Snapshot:
             return handler(value, rows)
     frame = frame_handler(kind)
     if frame is not None:
-        _SEEN[kind] = frame
         return frame(value, rows)
     fields = _fields(value, kind)
     return _dict(fields, rows) if fields is not None else _opaque(value)
@@ -231,8 +231,6 @@ def _fields(value: object, kind: type) -> dict[str, Any] | None:
     return found if type(found) is dict else None
 
 
-_SEEN: dict[type, Handler] = {}
-"""Classes of frames that came before, so that they need no looking for."""
 EXACT: Mapping[type, Handler] = {
     dict: _dict,
     list: _sequence,

@@ -80,6 +80,8 @@ _FRAMES: Mapping[tuple[str, str], Handler] = {
     ("polars", "Series"): _polars_series,
     ("torch", "Tensor"): _tensor,
 }
+SEEN: dict[type, Handler] = {}
+"""Classes of frames that came before, so that they need no looking for."""
 
 
 def frame_handler(kind: type) -> Handler | None:
@@ -88,4 +90,5 @@ def frame_handler(kind: type) -> Handler | None:
     handler = _FRAMES.get((library, kind.__name__))
     if handler is None or getattr(sys.modules.get(library), kind.__name__, None) is not kind:
         return None
+    SEEN[kind] = handler
     return handler
