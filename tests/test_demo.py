@@ -13,7 +13,9 @@ import urllib.request
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from modelspan.cli import app
 from modelspan.demo import scoring
 from modelspan.demo.backend import local_backend
 from modelspan.demo.traffic import (
@@ -166,10 +168,8 @@ def test_a_taken_port_is_named_and_nothing_is_left_running(tmp_path):
     [("--seconds", "2", "5 to"), ("--port", "70000", "65535"), ("--seed", "-1", "from 0")],
 )
 def test_a_wrong_option_is_refused_with_the_way_out(tmp_path, option, value, way_out):
-    done = subprocess.run(
-        demo(tmp_path, option, value), capture_output=True, text=True, timeout=60, check=False, env=ALONE
-    )
-    assert done.returncode == 2
+    done = CliRunner().invoke(app, ["demo", "--data", str(tmp_path), option, value])
+    assert done.exit_code == 2
     assert value in done.stderr
     assert way_out in done.stderr
 
