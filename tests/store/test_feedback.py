@@ -273,6 +273,18 @@ def test_an_outcome_before_its_prediction_is_told_with_the_names_of_the_caller(t
     assert event.attributes["ml.model.name"] == "credit"
 
 
+def test_an_outcome_by_key_is_an_event_of_the_predictions_that_are_stored_after_it(told, recorded):
+    assert modelspan.feedback(key=7, outcome="bad", at=time.time() + 60, wait=True).state == "orphan"
+    made = []
+    for variant in ("champion", "shadow"):
+        scorer(variant=variant, key=lambda row: row["loan"])({"p": 0.7, "loan": 7})
+        made.append(last())
+    told()
+    events = recorded.events("ml.prediction.feedback")
+    assert [each.attributes["ml.prediction.id"] for each in events] == made
+    assert [each.attributes["ml.model.variant"] for each in events] == ["champion", "shadow"]
+
+
 def test_what_became_of_outcomes_is_a_metric(told, recorded):
     scorer()({"p": 0.7})
     modelspan.feedback(last(), "bad", wait=True)

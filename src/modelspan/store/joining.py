@@ -71,6 +71,8 @@ class Joining:
         self._tx = transaction
         self._outcomes: list[tuple[object, ...]] = []
         self._orphans: list[tuple[object, ...]] = []
+        self.late: list[tuple[Outcome, Receipt]] = []
+        """Outcomes by key that have joined predictions which are stored after them."""
 
     def add(self, predictions: Sequence[Awaiting]) -> None:
         """Store predictions; the outcomes that were waiting for them join."""
@@ -99,7 +101,7 @@ class Joining:
         for each, known in fresh:
             for outcome in tx.take_orphans(each):
                 tx.count(0, _OUTCOME + ORPHAN, -1)
-                self._tell(known, outcome)
+                self._tell_late(known, outcome)
         self._follow([(each, known) for each, known in fresh if each.key is not None])
 
     def _follow(self, fresh: Sequence[tuple[Awaiting, Known]]) -> None:
@@ -117,7 +119,15 @@ class Joining:
             ]
             found = max(meant, key=lambda outcome: (outcome.at_ns, outcome.id), default=None)
             if found is not None and not any(found.repeats(mine) for mine in tx.told[known.id]):
-                self._tell(known, found.again(each.key))
+                self._tell_late(known, found.again(each.key))
+
+    def _tell_late(self, known: Known, outcome: Outcome) -> None:
+        receipt = self._tell(known, outcome)
+        if outcome.key is not None and receipt.state == JOINED:
+            self.late.append((outcome, Receipt(state=JOINED, targets=(self._target(known),))))
+
+    def _target(self, known: Known) -> Target:
+        return Target(known.pid, known.row, self._tx.facts[known.model])
 
     def _told_by(self, key: tuple[int, int]) -> Collection[Told]:
         """What was told by a business key: once, though all predictions of the key have it."""
@@ -141,7 +151,7 @@ class Joining:
         """An outcome by business key is the truth of every prediction of that key."""
         receipts = [self._tell(known, outcome) for known in targets]
         joined = tuple(
-            Target(known.pid, known.row, self._tx.facts[known.model])
+            self._target(known)
             for known, receipt in zip(targets, receipts, strict=True)
             if receipt.state == JOINED
         )

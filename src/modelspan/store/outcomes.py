@@ -49,6 +49,9 @@ class OutcomeStore:
         """Set by retention: no room for predictions, since all that is stored must be kept."""
         self.entered: Counter[tuple[ModelFacts | None, str]] = Counter()
         """How often a prediction or an outcome entered a state, by this process."""
+        self.late: list[tuple[Outcome, Receipt]] = []
+        """Outcomes by key that joined predictions which this process stored after them; who tells of them
+        takes them away."""
         self._models: dict[ModelFacts, int] = {}
         self._lock = threading.RLock()
 
@@ -93,6 +96,7 @@ class OutcomeStore:
             receipts = joining.tell(outcomes)
             joining.finish()
         self._models = models
+        self.late += joining.late
         for (model, name), count in transaction.entered.items():
             self.entered[transaction.facts.get(model), name] += count
         return receipts

@@ -66,7 +66,8 @@ class Recorder:
         self.busy = threading.Lock()
         """Held during a commit."""
         self.announce: Callable[[Outcome, Receipt, Mapping[str, str]], None] | None = None
-        """Called with each outcome that is committed, what became of it, and what `tell` was given."""
+        """Called with each outcome that is committed or joins later, what became of it, and what `tell` was
+        given."""
         self._ledger = ledger
         self._tick = tick_seconds
         self._keep = (window_days, max_bytes)
@@ -188,14 +189,23 @@ class Recorder:
         receipts = self.store.commit(self._hash(predictions), self._hash(outcomes), now_ns, refused)
         self._ledger.deliver(KEYS, len(predictions))
         self._ledger.deliver(OUTCOMES, len(outcomes))
+        late, self.store.late = self.store.late, []
+        for outcome, receipt in late:
+            self._announce(outcome, receipt)
         answers = iter(receipts)
         for item in items:
             receipt = next(answers) if item.outcome is not None else Receipt(state=QUEUED)
-            if item.outcome is not None and self.announce is not None:
-                with guard("announcing an outcome"):
-                    self.announce(item.outcome, receipt, item.names)
+            if item.outcome is not None:
+                self._announce(item.outcome, receipt, item.names)
             if item.waiting is not None:
                 item.waiting.add(receipt)
+
+    def _announce(
+        self, outcome: Outcome, receipt: Receipt, names: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        if self.announce is not None:
+            with guard("announcing an outcome"):
+                self.announce(outcome, receipt, names)
 
     def _hash(self, rows: Sequence[Any]) -> list[Any]:
         """The rows with the keyed hash in the place of a business key."""
