@@ -99,6 +99,17 @@ def test_texts_of_a_frame_stay_in_line_with_its_numbers():
     assert found["o"] == found["n"]
 
 
+def test_of_texts_in_arrow_no_more_than_the_sampled_ones_are_kept():
+    pyarrow = pytest.importorskip("pyarrow")
+    before = pyarrow.total_allocated_bytes()
+    frame = pd.DataFrame({"t": pd.Series(np.arange(300_000).astype(str), dtype="str")})
+    whole = pyarrow.total_allocated_bytes() - before
+    seen = capture(frame, ROWS)
+    del frame
+    assert pyarrow.total_allocated_bytes() - before < whole / 100
+    assert to_columns(seen, (), ROWS)["t"][0] == "0"
+
+
 def test_of_a_wide_frame_no_more_than_the_first_columns_are_copied():
     frame = pd.DataFrame(np.zeros((ROWS, 20_000)))
     tracemalloc.start()

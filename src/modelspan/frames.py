@@ -25,15 +25,15 @@ def _pandas_frame(frame: Any, rows: int) -> Snapshot:
         thin = frame.iloc[step, :MAX_COLUMNS]
         columns = [thin.iloc[:, i].array.copy() for i in range(thin.shape[1])]
         return Snapshot("columns", columns, total, thin.columns)
-    return Snapshot("frame", (blocks, step), total, frame.columns)
+    return Snapshot("frame", blocks, total, frame.columns)
 
 
 def _thinned(values: Any, step: slice) -> Any:
     """A copy of the sampled rows of a block."""
     if type(values) is np.ndarray:
         return values[:MAX_COLUMNS, step].copy() if values.ndim == 2 else values[step].copy()
-    if hasattr(values, "_pa_array"):
-        return values.copy()  # Arrow's data never change, so this only refers to them; the worker thins
+    if hasattr(values, "_pa_array"):  # Arrow's data never change, so all rows need no copy of their own
+        return values.copy() if step.step == 1 else values[step]  # which keeps no others in memory
     return values[step].copy()
 
 
@@ -41,9 +41,8 @@ def frame_columns(frame: Snapshot) -> Snapshot:
     """The blocks of a pandas frame as columns in the order of the frame; runs on the worker."""
     names = list(frame.names[:MAX_COLUMNS])
     columns: list[Any] = [None] * len(names)
-    blocks, step = frame.payload
-    for values, places in blocks:
-        parts = values if values.ndim == 2 else [values[step] if hasattr(values, "_pa_array") else values]
+    for values, places in frame.payload:
+        parts = values if values.ndim == 2 else [values]
         for part, column in zip(parts, places.as_array.tolist(), strict=False):
             if column < len(names):
                 columns[column] = part
