@@ -56,3 +56,19 @@ def test_it_is_taken_as_it_is_and_fed_all_features_as_a_row():
             predict({"x": float(row[0]), "y": float(row[1])})
         (event,) = telemetry.events("ml.drift.detected")
     assert event.attributes["ml.feature.name"] == "features (alibi-detect TabularDrift)"
+
+
+def test_our_own_drift_runs_beside_it_on_the_older_numpy():
+    before, after = ({"x": part[:, 0], "y": part[:, 1]} for part in (rows(4, 2000), rows(5, 2000, 2.0)))
+    reference = modelspan.Reference.build(before)
+    assert not reference.compare({"x": rows(6, 500)[:, 0], "y": rows(6, 500)[:, 1]}).drifted
+    assert reference.compare(after).features["x"].drifted
+    with modelspan.testing.record() as telemetry:
+        predict = modelspan.monitor(model="m", reference=reference)(lambda row: 1.0)
+        for row in rows(7, 300, 2.0):
+            predict({"x": float(row[0]), "y": float(row[1])})
+        predict(rows(8, 300, 2.0))
+        named = {event.attributes["ml.feature.name"] for event in telemetry.events("ml.drift.detected")}
+        faults = [point.value for point in telemetry.points("modelspan.internal.errors")]
+    assert named == {"x", "y"}
+    assert sum(faults) == 0

@@ -38,7 +38,7 @@ def between(edges: Floats, values: Sequence[NDArray[np.number]]) -> Counts:
         return found
     # One piece of memory for all comparisons: touching a new one each time takes as long as they do.
     rows, together = _size(values)
-    room = np.empty(max(edges.shape[1], 2) * together * _padded(rows), dtype=np.bool)
+    room = np.empty(max(edges.shape[1], 2) * together * _padded(rows), dtype=np.bool_)
     with np.errstate(over="ignore", invalid="ignore"):  # and what `_above` sets ends with it
         for chosen, tile in _tiles(values):
             found[chosen] += _compared(edges[chosen], tile, room)
