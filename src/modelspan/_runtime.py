@@ -21,8 +21,8 @@ from modelspan.drift.quality.checks import grew
 from modelspan.drift.sequential import SequentialRule
 from modelspan.drift.threshold import ThresholdRule
 from modelspan.guard import guard
+from modelspan.pipeline import call as calls
 from modelspan.pipeline.budget import Budget
-from modelspan.pipeline.call import Call, active
 from modelspan.pipeline.queue import Queue
 from modelspan.pipeline.worker import Worker
 from modelspan.sinks.alarms import Teller
@@ -104,7 +104,7 @@ class Runtime:
             self._follower.start()
         self._handler.install()
 
-    def note_failure(self, call: Call) -> None:
+    def note_failure(self, call: calls.Call) -> None:
         """A call has raised; runs on the caller's thread."""
         for sink in self._errors:
             sink.note(call)
@@ -201,6 +201,7 @@ class Runtime:
     def _span_sink(self) -> Any:
         through_sdk = SpanSink(self.spans, self._drift.drifting, self.budget.lose)
         way, rule = self._providers.native.get("spans"), standard_rule()
+        calls.sampling_rule = rule
         if way is None or rule is None:
             return through_sdk
         return NativeSpanSink(way.add, way.around(), rule, through_sdk, way.is_plain, self.budget.lose)
@@ -208,11 +209,9 @@ class Runtime:
     def _metric_sink(self, meter: Meter) -> MetricSink:
         """Histograms of ours where the exporter is ours, else those of the application's provider."""
         out = self._providers.metrics
-        duration, score = (
-            (semconv.DURATION, semconv.DURATION_BUCKETS),
-            (semconv.SCORE, semconv.SCORE_BUCKETS),
-        )
-        running = lambda: [call.target.model for call in list(active)]  # noqa: E731 - a callback
+        duration = semconv.DURATION, semconv.DURATION_BUCKETS
+        score = semconv.SCORE, semconv.SCORE_BUCKETS
+        running = lambda: [call.target.model for call in list(calls.active)]  # noqa: E731 - a callback
         if out is None:
             return MetricSink(meter, SdkHistogram(meter, *duration), SdkHistogram(meter, *score), running)
         own = SumHistogram(*duration), SumHistogram(*score)

@@ -268,5 +268,8 @@ assert modelspan.flush(20)
     inner = [s for _, scope, s in found["spans"] if scope.name == "app"]
     assert least <= len(ours) <= most  # binomial(400, 0.5): 8 standard deviations either side
     assert all(s.parent_span_id in ours for s in inner)
+    assert {r.span_id for _, _, r in found["logs"] if r.flags & 1} == set(ours), "no other span is promised"
+    (duration,) = [m for m in found["metrics"] if m.name == "ml.inference.duration"][-1].histogram.data_points
+    assert {e.span_id for e in duration.exemplars} <= set(ours)
     rows = [m for m in found["metrics"] if m.name == "ml.inference.predictions"][-1]
     assert rows.sum.data_points[0].as_int == 400

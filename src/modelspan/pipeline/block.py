@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from modelspan.guard import fault
+from modelspan.pipeline import call as call_module
 from modelspan.pipeline.assemble import assemble
 from modelspan.pipeline.call import Call
 from modelspan.pipeline.current import wall
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from modelspan.delivery.sampling import SamplingRule
     from modelspan.pipeline.budget import Budget
     from modelspan.prediction import Model, Prediction
 
@@ -75,18 +75,15 @@ class Block:
         """Span contexts of the callers; None where the calls are roots."""
         return [call.parent for call in self.calls] if self.calls[0].parent is not None else None
 
-    def sampled(self, rule: SamplingRule | None = None) -> NDArray[np.bool_]:
-        """Whose trace is sampled: as was decided during the call, if it was, else by `rule`, else all."""
-        keep = rule.keep(self.trace_ids, self.parents) if rule else np.ones(len(self.calls), bool)
-        for index, sampled in self._decided:
-            keep[index] = sampled
-        return keep
-
     @cached_property
-    def _decided(self) -> list[tuple[int, bool]]:
-        """Positions of the calls whose span user code has asked for, and the sampler's decision."""
-        given = [call.sampling for call in self.calls]
-        return [(index, each.decision.is_sampled()) for index, each in enumerate(given) if each is not None]
+    def sampled(self) -> NDArray[np.bool_]:
+        """Whose trace is sampled: as was decided, where somebody has asked, else by the standard sampler."""
+        rule = call_module.sampling_rule
+        keep = rule.keep(self.trace_ids, self.parents) if rule else np.ones(len(self.calls), bool)
+        for index, given in enumerate([each.sampling for each in self.calls]):
+            if given is not None:
+                keep[index] = given.decision.is_sampled()
+        return keep
 
     @cached_property
     def features(self) -> Columns:

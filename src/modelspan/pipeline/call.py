@@ -25,6 +25,7 @@ from modelspan.snapshot import DOUBLE, Snapshot, kind_of_answer
 if TYPE_CHECKING:
     from opentelemetry.util import types
 
+    from modelspan.delivery.sampling import SamplingRule
     from modelspan.pipeline.target import Target
 
 MAX_ENTRIES: Final = 64
@@ -33,13 +34,13 @@ CALL_KEY: Final = create_key("modelspan-call")
 _last: ContextVar[Call | None] = ContextVar("modelspan-last-call", default=None)
 set_last: Final = _last.set
 """Make a call the last finished one of this thread or task."""
-
-
 Sampling = Any
 """A `SamplingResult` of the OpenTelemetry SDK."""
 Decide = Callable[[Context, int, str], Sampling]
 decide_sampling: Decide | None = None
 """The sampler of the tracer in use, set by `_setup`; None means: sample."""
+sampling_rule: SamplingRule | None = None
+"""The standard sampler for calls whose decision nobody has asked for; None means: sample."""
 
 
 class Call(Span):

@@ -51,7 +51,7 @@ def log_columns(block: Block, kinds: MutableMapping[tuple[str, str], type]) -> L
         span_ids=block.span_ids,
         time_ns=block.ended_ns,
         observed_ns=time.time_ns(),
-        sampled=block.sampled(),
+        sampled=block.sampled,
     )
     return made if keep.all() else made.only(keep)
 

@@ -57,7 +57,7 @@ class MetricSink:
     def take_block(self, block: Block) -> None:
         """Count the calls of a block."""
         self._rows[block.model, ""] += len(block)
-        sampled = block.sampled()
+        sampled = block.sampled
         trace_of = partial(_block_ids, block, sampled)
         self._duration.record(block.seconds, outcome_attributes(block.model, ""), trace_of)
         self._add_scores(block.model, block.scores, trace_of)

@@ -63,7 +63,7 @@ class NativeSpanSink:
         if not self._is_plain():
             self._through_sdk(block.predictions)
             return
-        sampled = block.sampled(self._rule)
+        sampled = block.sampled
         keep = block.kept & sampled
         self._lose("spans", int((sampled & ~block.kept).sum()))
         if keep.any():
