@@ -17,7 +17,9 @@ from opentelemetry.context import Context
 from modelspan import _setup
 from modelspan._noting import begin, fail, keep, look, succeed, succeed_with
 from modelspan.guard import fault
-from modelspan.pipeline.call import CALL_KEY, SPAN_KEY, Call, active, set_last
+from modelspan.pipeline.call import CALL_KEY as CALL
+from modelspan.pipeline.call import SPAN_KEY as SPAN
+from modelspan.pipeline.call import Call, active, set_last
 from modelspan.pipeline.current import get_current, set_current
 from modelspan.pipeline.yields import Yields
 from modelspan.snapshot import ATOMS, DOUBLE, MAX_COLUMNS, ONE_ROW
@@ -36,7 +38,7 @@ _new, _begun, _ended, _are_atoms = object.__new__, active.add, active.discard, A
 def wrap(function: Any, target: Target, select: Select, position: int) -> Callable[..., Any]:
     """A function that runs `function` and notes the call; of the same kind as `function`.
 
-    `position` is where the features stand among the positional arguments; -1: ask `select`.
+    `position` is where the features stand among the positional arguments; past their end: ask `select`.
     """
     # a callable object is of the kind of its __call__
     body = (
@@ -64,7 +66,7 @@ def _function(function: Any, target: Target, select: Select, position: int) -> C
         if runtime is None:
             return function(*args, **kwargs)
         try:
-            features = args[position] if len(args) > position >= 0 else select(args, kwargs)
+            features = args[position] if len(args) > position else select(args, kwargs)
             call, kind, rows = _new(Call), type(features), 1
             if kind is ndarray and features.dtype is DOUBLE and features.shape in ONE_ROW:
                 call.row = features.tobytes()
@@ -74,7 +76,7 @@ def _function(function: Any, target: Target, select: Select, position: int) -> C
                 rows = look(call, features)
             call.target, call.context, call.clock = target, (outer := get_current()), perf_counter()
             _begun(call)
-            set_current(Context({**outer, SPAN_KEY: call, CALL_KEY: call}))
+            set_current(Context({**outer, SPAN: call, CALL: call} if outer else {SPAN: call, CALL: call}))
         except Exception:
             fault("copying the inputs of a prediction")
             return function(*args, **kwargs)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from modelspan.errors import ConfigError
 from modelspan.snapshot import ATOMS
 
+NOWHERE: Final = sys.maxsize
+"""Past the end of any arguments."""
 _OWNERS = ("self", "cls")
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -36,15 +39,15 @@ def _selector(position: int = 0, name: str = "", names: tuple[str, ...] = ()) ->
 
 
 def plain_position(function: Callable[..., Any], argument: str) -> int:
-    """Where the features stand when they need no looking for, as in `predict(features)`; else -1."""
+    """Where the features stand when they need no looking for, as in `predict(features)`; else `NOWHERE`."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # a C function without a signature
-        return -1
+        return NOWHERE
     names = [p.name for p in parameters if p.kind in _POSITIONAL]
     start = 1 if names and names[0] in _OWNERS else 0
     alone = len(names) == len(parameters) == start + 1
-    return start if alone and argument in ("", names[start]) else -1
+    return start if alone and argument in ("", names[start]) else NOWHERE
 
 
 def find_arguments(function: Callable[..., Any], argument: str) -> Select:
