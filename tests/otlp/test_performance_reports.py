@@ -79,7 +79,7 @@ def predictions(client, rows):
 
 def test_a_class_that_nobody_declared_is_an_error_of_a_model_of_two(client):
     rows = [("good", 0.2, "good"), ("bad", 0.8, "bad"), ("good", 0.4, "bad"), ("bad", 0.9, "bad")]
-    predictions(client, [*rows, ("good", 0.1, "ugly")])
+    predictions(client, 3 * [*rows, ("good", 0.1, "ugly")])
     found = client.queries.performance("credit", version="1")
     assert found["positive"] == "bad"
     assert found["overall"]["accuracy"] == 3 / 5

@@ -108,6 +108,13 @@ def test_an_outcome_of_another_kind_is_understood_or_counted(fields, mismatched)
         ([row(label="False", outcome_label="True")], "True"),
         ([row(label="good", score=0.1), row(label="bad", score=0.9)], "bad"),
         ([row(label="good", score=0.1)], None),
+        ([row(label="a", score=0.6, outcome_label="c"), row(label="b", score=0.9)], None),
+        (6 * [row(label="a", score=0.6, outcome_label="c"), row(label="b", score=0.9)], "b"),
+        (
+            6 * [row(label="a", score=s, outcome_label="c") for s in (0.6, 0.95)]
+            + 6 * [row(label="b", score=0.9)],
+            None,
+        ),
     ],
 )
 def test_the_positive_class_is_declared_usual_or_the_one_of_higher_scores(rows, positive):

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from modelspan.outcome import JoinedRow
 
 _POSITIVE: Final = ({"0", "1"}, {"False", "True"}, {"false", "true"}, {"no", "yes"}, {"negative", "positive"})
+_FEW: Final = 6
+"""Scores of so many rows of each of two classes do not overlap by chance once in 462 times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +128,7 @@ def positive_class(rows: Iterable[JoinedRow]) -> str | None:
 
     None when there are more classes, or when only one was seen. Two predicted classes that a limit of the
     score separates are all the model knows, whatever else came true: of more classes, scores of the chosen
-    one overlap.
+    one overlap, unless there are few.
     """
     scores: dict[str, list[float]] = {}
     labels: set[str] = set()
@@ -142,7 +144,8 @@ def positive_class(rows: Iterable[JoinedRow]) -> str | None:
     if len(scores) != 2:
         return None
     low, high = sorted(scores, key=lambda label: sum(scores[label]) / len(scores[label]))
-    return high if len(labels) == 2 or max(scores[low]) < min(scores[high]) else None
+    apart = min(map(len, scores.values())) >= _FEW and max(scores[low]) < min(scores[high])
+    return high if len(labels) == 2 or apart else None
 
 
 def _scores(classified: Sequence[tuple[JoinedRow, str]], options: Options) -> Scores:
