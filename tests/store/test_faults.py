@@ -1,5 +1,6 @@
 """What the store does when its file, its disk or another process lets it down."""
 
+import errno
 import json
 import os
 import random
@@ -16,6 +17,7 @@ from store_rows import NOW, awaiting, counts, new_id, outcome, states
 
 from modelspan.errors import ConfigError
 from modelspan.store.database import UnavailableError
+from modelspan.store.head_file import HeadFile
 from modelspan.store.outcomes import OutcomeStore
 from modelspan.store.reading import Read
 from modelspan.store.rows import ModelFacts, sealed
@@ -167,6 +169,24 @@ def test_e04_a_file_in_the_place_of_the_folder_is_a_wrong_setting(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ConfigError, match="data="):
         OutcomeStore(SqliteDatabase(tmp_path / "file")).totals()
+
+
+def test_e04_what_is_committed_is_acknowledged_though_the_note_of_it_cannot_be_written(
+    store, monkeypatch, caplog
+):
+    def fails(*_):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    store.commit([], [], NOW)
+    monkeypatch.setattr(HeadFile, "write", fails)
+    pid = new_id()
+    store.commit([awaiting(pid)], [], NOW)
+    assert states(store.commit([], [outcome(pid)], NOW)) == ["joined"]
+    assert counts(store) == {"outcome.joined": 1}
+    assert caplog.text.count("Disk quota exceeded") == 1, "said once"
+    monkeypatch.undo()
+    store.commit([awaiting()], [], NOW)
+    store.check()
 
 
 def test_e05_a_flipped_byte_anywhere_is_harmless_or_found(tmp_path):

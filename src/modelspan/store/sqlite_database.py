@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sqlite3
 import threading
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+logger = logging.getLogger("modelspan")
 NAME: Final = "feedback"
 _PASSES: Final = ("BUSY", "LOCKED", "FULL", "IOERR", "READONLY", "CANTOPEN", "PERM", "NOMEM", "INTERRUPT",
                   "PROTOCOL", "AUTH")  # fmt: skip
@@ -53,6 +55,7 @@ class SqliteDatabase:
         self._note: HeadFile | None = None
         self._locks: Locks | None = None
         self._lock = threading.RLock()
+        self._noted = True  # the last time
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -66,7 +69,7 @@ class SqliteDatabase:
             except BaseException:
                 self._roll_back()
                 raise
-            self.remember(head)
+            self._acknowledge(head)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -100,10 +103,8 @@ class SqliteDatabase:
 
     def size(self) -> int:
         """See `Database`."""
-        pages, free, size = (
-            self._execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "freelist_count", "page_size")
-        )
+        names = "page_count", "freelist_count", "page_size"
+        pages, free, size = (self._execute(f"PRAGMA {name}").fetchone()[0] for name in names)
         return int((pages - free) * size)
 
     def close(self) -> None:
@@ -127,8 +128,18 @@ class SqliteDatabase:
         assert self._note is not None
         return self._note
 
+    def _acknowledge(self, head: Head) -> None:
+        """Note what is committed; it is so without the note, which only makes a later check weaker."""
+        try:
+            self.remember(head)
+            self._noted = True
+        except UnavailableError as error:
+            if self._noted:
+                logger.warning("modelspan cannot note how many rows are stored (%s); they are stored", error)
+            self._noted = False
+
     def remember(self, head: Head) -> None:
-        """Note what is committed; a note that cannot be written only makes a later check weaker."""
+        """Note what the file holds."""
         try:
             self.note.write(Note(self.generation, *head.cells[1:]))
         except OSError as error:
