@@ -145,7 +145,7 @@ def _by_identity(values: np.ndarray[Any, Any]) -> Values:
     if len(found) * 4 > places.size:
         return values
     one = np.empty(len(found), dtype=np.intp)
-    one[codes] = np.arange(codes.size)
+    one[codes] = np.arange(codes.size, dtype=np.int32)
     levels = held[one].tolist()
     texts = str in (types := set(map(type, levels))) and types <= {str, type(None), float}
     return Coded(codes.astype(np.min_scalar_type(-len(found))), levels) if texts else values
