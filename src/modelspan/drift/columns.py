@@ -141,7 +141,7 @@ def _by_identity(values: np.ndarray[Any, Any]) -> Values:
     factorize = sys.modules["pandas"].factorize
     if len(factorize(places[:_HEAD])[1]) * 4 > min(_HEAD, places.size):
         return values
-    codes, found = factorize(places)
+    codes, found = factorize(places, size_hint=_HEAD)
     if len(found) * 4 > places.size:
         return values
     one = np.empty(len(found), dtype=np.intp)
