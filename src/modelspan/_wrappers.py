@@ -79,26 +79,26 @@ def _function(function: Any, target: Target, select: Select, position: int) -> C
             set_current(Context({**outer, SPAN: call, CALL: call} if outer else {SPAN: call, CALL: call}))
         except Exception:
             fault("copying the inputs of a prediction")
-            return function(*args, **kwargs)
-        try:
-            answer = function(*args, **kwargs)
-        except BaseException as error:
-            set_current(outer)
-            fail(call, error)
-            raise
-        call.seconds = perf_counter() - call.clock
-        set_current(outer)
-        _ended(call)
-        set_last(call)
-        if type(answer) in ATOMS and rows == 1:
-            call.atom, queue = answer, runtime.queue
-            room = queue.room - queue.each
-            if room >= queue.low or queue.has(room):
-                queue.room = room
-                queue.append(call)
         else:
-            keep(call, answer)
-        return answer
+            try:
+                answer = function(*args, **kwargs)
+            except BaseException as error:
+                set_current(outer)
+                fail(call, error)
+                raise
+            call.seconds = perf_counter() - call.clock
+            set_current(outer)
+            _ended(call)
+            set_last(call)
+            if type(answer) in ATOMS and rows == 1:
+                call.atom, room = answer, (queue := runtime.queue).room - queue.each
+                if room >= queue.low or queue.has(room):
+                    queue.room = room
+                    queue.append(call)
+            else:
+                keep(call, answer)
+            return answer
+        return function(*args, **kwargs)  # here, so that what it raises has no exception of ours as context
 
     return wrapper
 

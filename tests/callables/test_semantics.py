@@ -7,6 +7,7 @@ import pytest
 from opentelemetry import trace
 
 import modelspan
+from modelspan import _noting
 
 
 def watched(function, **settings):
@@ -29,6 +30,20 @@ def test_the_exception_is_the_same_object_without_a_new_context(telemetry):
     assert caught.value is error
     assert error.__context__ is None
     assert error.__cause__ is None
+
+
+@pytest.mark.contained_fault
+def test_a_fault_of_ours_is_no_context_of_an_exception_of_the_users(telemetry, monkeypatch):
+    def breaks(*_):
+        raise RuntimeError("ours")
+
+    def fail(x):
+        raise ValueError("the user's")
+
+    monkeypatch.setattr(_noting, "capture", breaks)
+    with pytest.raises(ValueError, match="the user's") as caught:
+        watched(fail)([1.0])
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError, RecursionError])
