@@ -61,8 +61,7 @@ def seen_live(reference, calls):
             if p.value
         }
         alarms = {e.attributes["ml.feature.name"] for e in telemetry.events("ml.drift.detected")}
-        faults = sum(p.value for p in telemetry.points("modelspan.internal.errors"))
-    return counts, alarms, faults
+    return counts, alarms
 
 
 GONE = {("x", "(missing)"): 60, ("job", "(missing)"): 60}
@@ -83,8 +82,8 @@ LIVE = {
 
 @pytest.mark.parametrize("what", LIVE)
 def test_a_running_model_counts_them_alarms_where_it_must_and_has_no_fault(reference, what):
-    calls, counts, alarms = LIVE[what]
-    assert seen_live(reference, calls) == (counts, alarms, 0)
+    calls, counts, alarms = LIVE[what]  # tests/conftest.py fails a test in which a fault was contained
+    assert seen_live(reference, calls) == (counts, alarms)
 
 
 def test_a_running_model_looks_at_the_first_columns_of_ten_thousand_and_says_so(caplog):
@@ -92,9 +91,9 @@ def test_a_running_model_looks_at_the_first_columns_of_ten_thousand_and_says_so(
     wide = rng.normal(size=(60, 10_000))
     reference = Reference.build(wide)
     assert len(reference.compare(wide).features) == 10_000
-    counts, alarms, faults = seen_live(reference, [rng.normal(size=(60, 10_000)) for _ in range(5)])
+    counts, alarms = seen_live(reference, [rng.normal(size=(60, 10_000)) for _ in range(5)])
     assert sum(n for (name, _), n in counts.items() if name == "f0") == 300
-    assert (alarms, faults) == (set(), 0)
+    assert alarms == set()
     assert "only the first 512 of the 10000 columns" in caplog.text
 
 

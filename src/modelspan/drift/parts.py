@@ -87,11 +87,12 @@ def _is_known(zone: object) -> bool:
 
 
 def moment_text(value: dt.date | np.datetime64) -> str | None:
-    """A date or time in ISO 8601; None when it is missing, or in a zone of unknown make."""
+    """A date or time in ISO 8601; None when it is missing, in a zone of unknown make or without a unit."""
     if is_missing_marker(value):
         return None
     if issubclass(type(value), np.datetime64):
-        return str(np.datetime64(value))
+        unit, _ = np.datetime_data(np.generic.dtype.__get__(value))
+        return None if unit == "generic" else str(np.datetime64(value))
     if not issubclass(type(value), dt.datetime):
         return dt.date.isoformat(value)  # type: ignore[arg-type]  # is one
     known = _is_known(dt.datetime.tzinfo.__get__(value))
