@@ -169,3 +169,14 @@ def test_s07_a_proxys_password_never_goes_over_plain_http_to_another_host():
     assert "s3cret" not in str(error.value)
     assert "s3cret" not in repr(Config(proxy=secret, insecure=True))
     assert Config(proxy="http://proxy.example:3128")
+
+
+def test_s07_nor_do_the_headers_of_requests_to_this_host_by_a_proxy_on_another():
+    config = Config(
+        endpoint="http://127.0.0.1:4318", headers={"x": "s3cret"}, proxy="http://proxy.example:3128"
+    )
+    with pytest.raises(ConfigError, match=r"proxy 'proxy\.example' would get credentials") as error:
+        resolve("spans", config, {})
+    assert "s3cret" not in str(error.value)
+    here = Config(endpoint="http://127.0.0.1:4318", headers={"x": "s3cret"}, proxy="http://127.0.0.1:3128")
+    assert resolve("spans", here, {}).proxy == here.proxy

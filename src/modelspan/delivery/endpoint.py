@@ -55,9 +55,12 @@ def resolve(signal: str, config: Config, env: Mapping[str, str] = os.environ) ->
     given = parse_env_headers(_variable(signal, "HEADERS", env), liberal=True)
     headers = {**given, **{name.lower(): value for name, value in config.headers.items()}}
     secret = bool(headers or parts.username or parts.password)
-    if secret and parts.scheme == "http" and parts.hostname not in LOOPBACK and not config.insecure:
+    passed = {"endpoint host": parts.hostname, "proxy": urlsplit(config.proxy).hostname or LOOPBACK[0]}
+    far = {what: host for what, host in passed.items() if host not in LOOPBACK}
+    if secret and parts.scheme == "http" and far and not config.insecure:
+        what, host = next(iter(far.items()))
         raise ConfigError(
-            f"endpoint host {parts.hostname!r} would get credentials over plain http; use https, "
+            f"{what} {host!r} would get credentials over plain http; use https, "
             "or set insecure=True (MODELSPAN_INSECURE=true) if the network is private"
         )
     return Endpoint(
