@@ -89,6 +89,7 @@ def test_the_page_stands_alone_and_shows_names_as_text(stored, tmp_path):
 
 
 def test_a_store_without_predictions_is_said(tmp_path):
+    open_store(data=tmp_path).close()
     done = run(tmp_path)
     assert done.exit_code == 1
     assert "holds no predictions" in done.output

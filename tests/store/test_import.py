@@ -157,6 +157,14 @@ def test_a_folder_must_be_named(tmp_path, monkeypatch):
     assert "--data" in done.stderr
 
 
+@pytest.mark.parametrize("what", ["states", "report"])
+def test_reading_makes_no_store_in_a_folder_that_has_none(tmp_path, what):
+    done = CliRunner().invoke(app, ["feedback", what, "--data", str(tmp_path / "mistyped")])
+    assert done.exit_code == 2
+    assert "that folder holds no store" in done.stderr
+    assert not (tmp_path / "mistyped").exists()
+
+
 def test_the_states_of_a_store_are_printed(run, store):
     store.commit([awaiting()], [], NOW)
     done = run("states", "--check")

@@ -114,23 +114,26 @@ def show_states(
     from modelspan.store.rows import DamagedError
 
     try:
-        opened = _open(data, store)
-        if check:
-            rows = sum(opened.check().values())
-            print(f"{rows:,} rows read, each has its hash.")
-        _print("count", opened.totals())
-        opened.close()
+        with opened(data, store) as found:
+            if check:
+                rows = sum(found.check().values())
+                print(f"{rows:,} rows read, each has its hash.")
+            _print("count", found.totals())
     except (ConfigError, UnavailableError, DamagedError) as error:
         fail(str(error))
 
 
 @contextmanager
 def opened(data: str, url: str) -> Iterator[OutcomeStore]:
-    """The store that the options name.
+    """The store that the options name; reading makes no new one in a folder whose name was mistyped.
 
     Raises:
-        ConfigError: If they name none, or one that cannot be used.
+        ConfigError: If they name none, a folder without one, or one that cannot be used.
     """
+    from modelspan.store.sqlite_database import NAME
+
+    if data and not url and not any(Path(data).expanduser().glob(f"{NAME}-*.sqlite")):
+        raise ConfigError(f"--data={data}: that folder holds no store; give the one of the service's data=")
     store = _open(data, url)
     try:
         yield store
