@@ -230,7 +230,9 @@ def share(hits, runs):
 def mean(delays):
     if not delays:
         return "never found"
-    half = 1.96 * np.std(delays, ddof=1) / math.sqrt(len(delays)) if len(delays) > 1 else math.nan
+    if len(delays) == 1:
+        return f"{delays[0]:,.0f} (found once)"
+    half = 1.96 * np.std(delays, ddof=1) / math.sqrt(len(delays))
     return f"{np.mean(delays):,.0f} (± {half:,.0f})"
 
 
