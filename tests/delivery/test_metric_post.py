@@ -1,5 +1,7 @@
 """The last collection of metrics: one attempt at an endpoint that never took any, more at one that did."""
 
+import threading
+
 import pytest
 from opentelemetry.sdk.resources import Resource
 
@@ -42,3 +44,21 @@ def test_at_the_end_with_a_spool_an_endpoint_that_took_metrics_gets_one_attempt(
     endpoint.script = lambda body: 503
     assert out.close(30) is False
     assert len(endpoint.bodies) == 2
+
+
+@pytest.mark.parametrize(("how", "requests"), [("flush", 2), ("close", 1)])
+def test_a_tick_right_after_the_collection_that_was_asked_for_takes_nothing_back(
+    out, endpoint, monkeypatch, how, requests
+):
+    collect = out._reader.collect
+
+    def and_a_tick(**settings):
+        collect(**settings)
+        endpoint.script = lambda body: 400
+        tick = threading.Thread(target=collect)
+        tick.start()
+        tick.join()
+
+    monkeypatch.setattr(out._reader, "collect", and_a_tick)
+    assert getattr(out, how)(30)
+    assert len(endpoint.bodies) == requests

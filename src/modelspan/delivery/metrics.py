@@ -49,33 +49,43 @@ class CountedExporter(MetricExporter):
         self._outage = Outage("metrics")
         self.sources: list[Callable[[], Metric | None]] = []
         """What collects metrics that are not the SDK's."""
-        self.accepted = True
-        """Whether the endpoint took the last export."""
+        self._mine = threading.local()
+        self.last_thread: int | None = None
+        """The one thread whose collections still count once the process ends: others bring nothing newer."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the endpoint took this thread's last export; ticks of the reader come in between."""
+        return getattr(self._mine, "accepted", True)
 
     def export(
         self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_: Any
     ) -> MetricExportResult:
         """Send one collection."""
-        if self._closed or os.getpid() != self._pid:
+        if self._closed or os.getpid() != self._pid or self._comes_late():
+            self._mine.accepted = False
             return MetricExportResult.FAILURE
         self._add_ours(metrics_data)
         points = _points(metrics_data)
         self._ledger.emit("metrics", points)
-        self.accepted = False
+        accepted = self._mine.accepted = False
         with guard("sending metrics"), sending():
             with self.imports if self._exporter is None else nullcontext():
                 self._exporter = self._exporter or self._make_exporter()
                 if self._ending:
                     self.end()
                 result = self._exporter.export(metrics_data, timeout_millis=timeout_millis)
-            self.accepted = result is MetricExportResult.SUCCESS
-        if self.accepted or not self._closed:  # at the end, one line says what was lost
-            self._outage.note(accepted=self.accepted, reason=getattr(self._exporter, "reason", ""))
-        if self.accepted:
+            accepted = self._mine.accepted = result is MetricExportResult.SUCCESS
+        if accepted or not self._closed:  # at the end, one line says what was lost
+            self._outage.note(accepted=accepted, reason=getattr(self._exporter, "reason", ""))
+        if accepted:
             self._ledger.deliver("metrics", points)
         else:
             self._ledger.drop("metrics", "export_failed", points)
-        return MetricExportResult.SUCCESS if self.accepted else MetricExportResult.FAILURE
+        return MetricExportResult.SUCCESS if accepted else MetricExportResult.FAILURE
+
+    def _comes_late(self) -> bool:
+        return self._ending and self.last_thread not in {None, threading.get_ident()}
 
     def _add_ours(self, metrics_data: MetricsData) -> None:
         """Put metrics that the SDK did not collect among those that it did."""
@@ -137,6 +147,7 @@ class MetricsOut:
         accepted = []
 
         def collect() -> None:
+            self._exporter.last_thread = threading.get_ident()
             with guard("collecting metrics"):
                 self._reader.collect(timeout_millis=max(1.0, seconds * 1000))
                 accepted.append(self._exporter.accepted)
