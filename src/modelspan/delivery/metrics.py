@@ -68,21 +68,21 @@ class CountedExporter(MetricExporter):
         self._add_ours(metrics_data)
         points = _points(metrics_data)
         self._ledger.emit("metrics", points)
-        accepted = self._mine.accepted = False
+        self._mine.accepted = False
         with guard("sending metrics"), sending():
             with self.imports if self._exporter is None else nullcontext():
                 self._exporter = self._exporter or self._make_exporter()
                 if self._ending:
                     self.end()
                 result = self._exporter.export(metrics_data, timeout_millis=timeout_millis)
-            accepted = self._mine.accepted = result is MetricExportResult.SUCCESS
-        if accepted or not self._closed:  # at the end, one line says what was lost
-            self._outage.note(accepted=accepted, reason=getattr(self._exporter, "reason", ""))
-        if accepted:
+            self._mine.accepted = result is MetricExportResult.SUCCESS
+        if self.accepted or not self._closed:  # at the end, one line says what was lost
+            self._outage.note(accepted=self.accepted, reason=getattr(self._exporter, "reason", ""))
+        if self.accepted:
             self._ledger.deliver("metrics", points)
         else:
             self._ledger.drop("metrics", "export_failed", points)
-        return MetricExportResult.SUCCESS if accepted else MetricExportResult.FAILURE
+        return MetricExportResult.SUCCESS if self.accepted else MetricExportResult.FAILURE
 
     def _comes_late(self) -> bool:
         return self._ending and self.last_thread not in {None, threading.get_ident()}
