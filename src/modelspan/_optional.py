@@ -78,7 +78,8 @@ def open_follower(
     """
     if recorder is None:
         return None
-    from modelspan.sinks import (  # noqa: PLC0415 - few want it
+    from modelspan.performance import special  # noqa: PLC0415 - few want it
+    from modelspan.sinks import (  # noqa: PLC0415 - as above
         feedback,
         feedback_events,
         follower,
@@ -91,6 +92,7 @@ def open_follower(
     )
     from modelspan.threshold_file import load_thresholds  # noqa: PLC0415 - as above
 
+    special.load()
     store, emit = recorder.store, detectors.emit
     recorder.announce = feedback_events.announcer(emit)
     book = performance_book.Book(

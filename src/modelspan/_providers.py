@@ -172,7 +172,7 @@ class Providers:
 
 
 def _poster(signal: str, endpoint: Endpoint, *, spooled: bool) -> Any:
-    """What sends requests; made by the thread that does, so that importing modelspan loads no HTTP client.
+    """What sends requests; made by the thread that does. `loading` has imported the modules before.
 
     With a spool spans and logs need not wait at the end for an endpoint that refuses; nor shall metrics.
     """

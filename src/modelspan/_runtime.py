@@ -110,13 +110,8 @@ class Runtime:
             sink.note(call)
 
     def pause(self) -> None:
-        """Hold our threads where they hold no lock of others, so that a fork copies none.
-
-        A child inherits even the lock of a module that another thread was importing, and would wait for ever.
-        """
-        locks = [self._worker.busy, *(box.imports for box in self._providers.boxes)]
-        if self._providers.metrics is not None:
-            locks.append(self._providers.metrics.imports)
+        """Hold our threads where they hold no lock of others, so that a fork copies none."""
+        locks = [self._worker.busy]
         if self._follower is not None:
             locks.append(self._follower.busy)
         stores = [(each.busy, each.store) for each in (self.recorder, self._webhooks) if each is not None]

@@ -9,6 +9,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from modelspan import _lifecycle
 from modelspan._providers import Exporters, after_fork
 from modelspan._runtime import Runtime
 from modelspan.config import SAMPLE_ROWS, Config
+from modelspan.delivery import loading
 from modelspan.errors import ConfigError
 from modelspan.guard import fault
 from modelspan.pipeline import call as calls
@@ -88,15 +90,20 @@ def start() -> Runtime | None:
 
 def _build(config: Config, given: Exporters | None = None) -> None:
     global current, sample_rows, _off
-    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if _disabled():
         _off = True
         return
+    loading.load()
     runtime = Runtime(config, given)
     _lifecycle.watch_exit(_at_exit)
     runtime.start()
     sample_rows = config.sample_rows
     calls.decide_sampling = runtime.spans.decide
     current = runtime
+
+
+def _disabled() -> bool:
+    return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
 def restart(config: Config, given: Exporters) -> None:
@@ -114,7 +121,10 @@ def allow_start() -> None:
 
 
 def prepare() -> None:
-    """At decoration: make sure that a termination signal and a web server's end flush what waits."""
+    """At decoration: load what delivery needs, and have a termination signal and a server's end flush."""
+    if not _disabled():
+        with suppress(ConfigError):  # the start will raise it
+            loading.load()
     _lifecycle.watch_signals(_at_exit)
     _lifecycle.watch_servers(_at_exit)
 

@@ -29,8 +29,6 @@ class Attempts:
         self._make_post = make_post
         self._post: Post | None = None
         self.outage = Outage(signal)
-        self.imports = threading.Lock()
-        """Held while the thread imports modules; see `Runtime.pause`."""
         self.hurry = threading.Event()
         """Cuts a pause short: somebody waits for a flush."""
         self._ever_accepted = False
@@ -46,8 +44,7 @@ class Attempts:
 
     def once(self, pieces: Sequence[Body]) -> Verdict:
         """Send the pieces of a request and judge the answer."""
-        with self.imports:
-            self._post = self._post or self._make_post()
+        self._post = self._post or self._make_post()
         self.hurry.clear()
         left = AGE_SECONDS if self.end_at is None else self.end_at - time.monotonic()
         if left <= 0:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from modelspan.config import Config
 
 Signal = Literal["spans", "logs", "metrics"]
+SIGNALS: Final[tuple[Signal, ...]] = ("spans", "logs", "metrics")
 
 _VARIABLE: Final = {"spans": "TRACES", "logs": "LOGS", "metrics": "METRICS"}
 _PATH: Final = {"spans": "v1/traces", "logs": "v1/logs", "metrics": "v1/metrics"}

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
 
 from modelspan.delivery.http import Post
@@ -70,18 +71,14 @@ class MetricPost(MetricExporter):
 
 def encode(data: MetricsData) -> bytes:
     """The request; when a value cannot be encoded, a request of the other metrics."""
-    from opentelemetry.exporter.otlp.proto.common.metrics_encoder import (  # noqa: PLC0415 - on the reader's thread
-        encode_metrics,
-    )
-
     try:
         encoded: bytes = encode_metrics(data).SerializeToString()
     except Exception:  # whatever protobuf raises for a value, for example a sum of 2**63
-        return b"".join(_encodable(data, encode_metrics))
+        return b"".join(_encodable(data))
     return encoded
 
 
-def _encodable(data: MetricsData, encode_metrics: Any) -> Iterable[bytes]:
+def _encodable(data: MetricsData) -> Iterable[bytes]:
     for alone in _alone(data):
         try:
             yield encode_metrics(alone).SerializeToString()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import metrics
@@ -43,8 +42,6 @@ class CountedExporter(MetricExporter):
         self._ledger = ledger
         self._exporter: MetricExporter | None = None
         self._pid = os.getpid()
-        self.imports = threading.Lock()
-        """Held during the first export, which imports modules; see `Runtime.pause`."""
         self._closed = self._ending = False
         self._outage = Outage("metrics")
         self.sources: list[Callable[[], Metric | None]] = []
@@ -70,11 +67,10 @@ class CountedExporter(MetricExporter):
         self._ledger.emit("metrics", points)
         self._mine.accepted = False
         with guard("sending metrics"), sending():
-            with self.imports if self._exporter is None else nullcontext():
-                self._exporter = self._exporter or self._make_exporter()
-                if self._ending:
-                    self.end()
-                result = self._exporter.export(metrics_data, timeout_millis=timeout_millis)
+            self._exporter = self._exporter or self._make_exporter()
+            if self._ending:
+                self.end()
+            result = self._exporter.export(metrics_data, timeout_millis=timeout_millis)
             self._mine.accepted = result is MetricExportResult.SUCCESS
         if self.accepted or not self._closed:  # at the end, one line says what was lost
             self._outage.note(accepted=self.accepted, reason=getattr(self._exporter, "reason", ""))
@@ -99,7 +95,7 @@ class CountedExporter(MetricExporter):
     def end(self) -> None:
         """The process ends: what is sent from now on is the last."""
         self._ending = True
-        end = getattr(self._exporter, "end", None)  # ours has one; its module loads with the first export
+        end = getattr(self._exporter, "end", None)  # ours has one
         if end is not None:
             end()
 
@@ -132,7 +128,6 @@ class MetricsOut:
         self, resource: Resource, make_exporter: Callable[[], MetricExporter], ledger: Ledger, seconds: float
     ) -> None:
         self._exporter = CountedExporter(make_exporter, ledger)
-        self.imports = self._exporter.imports
         self.sources = self._exporter.sources
         interval = None if "OTEL_METRIC_EXPORT_INTERVAL" in os.environ else seconds * 1000
         self._reader = PeriodicExportingMetricReader(self._exporter, export_interval_millis=interval)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from modelspan.delivery.quiet import Outage, sending
@@ -82,8 +82,6 @@ class Outbox:
         self._exporter: Exporter | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
-        self.imports = threading.Lock()
-        """Held during the first export, which imports modules; see `Runtime.pause`."""
 
     def adopt(self, ledger: Ledger, make_exporter: Callable[[], Exporter]) -> None:
         """Work for a new runtime: go on after a fork, start empty after a close."""
@@ -170,8 +168,7 @@ class Outbox:
 
     def _send(self, batch: list[Any]) -> None:
         accepted = False
-        first = self.imports if self._exporter is None else nullcontext()
-        with guard(f"sending {self.signal}"), sending(), first:
+        with guard(f"sending {self.signal}"), sending():
             self._exporter = self._exporter or self._make_exporter()
             accepted = getattr(self._exporter.export(batch), "name", "") == "SUCCESS"
         if accepted or not self._closing:  # at the end, one line says what was lost

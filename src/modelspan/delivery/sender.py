@@ -38,7 +38,7 @@ class Sender:
     """Sends what is added from one daemon thread; never blocks the caller.
 
     Takes encoded `Records`, and spans or log records of the SDK, which the thread encodes. Among them wait
-    markers of flushes: once one is reached, all that was added before is settled. Connection and imports are
+    markers of flushes: once one is reached, all that was added before is settled. The connection is
     made on the thread, when first needed, and anew in a forked child, because sockets must not be shared.
     """
 
@@ -83,11 +83,6 @@ class Sender:
         if self._closing or self._thread is None:
             self.reset(ledger)
         self._ledger = self._transfer.ledger = ledger
-
-    @property
-    def imports(self) -> threading.Lock:
-        """Held while the thread imports modules; see `Runtime.pause`."""
-        return self._attempts.imports
 
     @property
     def held_bytes(self) -> int:
@@ -202,8 +197,8 @@ class Sender:
         if not raw:
             return []
         try:
-            with self.imports:
-                from modelspan.delivery.otlp import sdk  # noqa: PLC0415 - protobuf; not on a caller's thread
+            from modelspan.delivery.otlp import sdk  # noqa: PLC0415 - protobuf; `loading` has imported it
+
             parts, bad = sdk.encode(self.signal, raw)
         except Exception:
             fault(f"encoding {self.signal}")

@@ -1,9 +1,13 @@
 """`scipy.special`, loaded at its first use: it costs as much as everything else that modelspan imports."""
 
+import importlib
 from typing import Any
 
 
-def __getattr__(name: str) -> Any:
-    import scipy.special  # noqa: PLC0415 - see above
+def load() -> None:
+    """Load it now, for a thread that will use it: why, says `delivery/loading.py`."""
+    importlib.import_module("scipy.special")
 
-    return getattr(scipy.special, name)
+
+def __getattr__(name: str) -> Any:
+    return getattr(importlib.import_module("scipy.special"), name)

@@ -12,6 +12,7 @@ from typing import Any
 from modelspan.drift.detectors import Detector, as_detector
 from modelspan.drift.reference import Reference
 from modelspan.errors import ConfigError
+from modelspan.performance import special
 from modelspan.prediction import Model
 
 TASKS = ("", "binary", "multiclass", "regression")
@@ -119,8 +120,13 @@ def _key(value: Any) -> Any:
 
 def _estimate(value: Any, task: str, reference: Reference | None) -> tuple[Any, Any]:
     """The estimator, and the loss model that it needs, if it is one of values."""
-    if value is None:
-        return reference.estimator if reference else None, None
+    found = (reference.estimator if reference else None, None) if value is None else _given(value, task)
+    if found != (None, None):
+        special.load()  # the worker will use it
+    return found
+
+
+def _given(value: Any, task: str) -> tuple[Any, Any]:
     from modelspan.performance.estimate import Estimator  # noqa: PLC0415 - few want it
     from modelspan.performance.loss import LossModel  # noqa: PLC0415 - as above
 

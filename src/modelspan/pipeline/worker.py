@@ -62,7 +62,7 @@ class Worker:
         self._crowded = crowded
         self._budget = budget
         self.busy = threading.Lock()
-        """Held while a batch is in the sinks."""
+        """Held while calls are described, and while one sink has them; see `Runtime.pause`."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="modelspan-worker", daemon=True)
 
@@ -115,36 +115,44 @@ class Worker:
             items = self._queue.drain(min(waiting, BATCH))
             waiting -= len(items)
             markers = [item for item in items if type(item) is threading.Event]
-            with self.busy:
-                self._process(items, held(items))
+            self._process(items, held(items))
             del items  # user data is not kept until the next drain
             for marker in markers:
                 marker.set()
 
     def _process(self, items: list[Any], known: Sequence[Call]) -> None:
-        for call in known:
-            with guard("drawing the ids of a call"):
-                call.draw_ids()  # before anything is told of it
-        wall.read()
         calls = [item for item in items if type(item) is Call]
-        for item in items if len(calls) < len(items) else ():
-            if type(item) is not Call and type(item) is not threading.Event:
-                with guard("running what was queued"):
-                    item()
-        blocks, single = into_blocks(calls, self._rows, self._budget)
-        predictions = []
-        for call, kept in zip(single, self._budget.keep(len(single)).tolist(), strict=True):
-            with guard("describing a prediction"):
-                predictions.append(assemble(call, self._rows, kept=kept))
+        with self.busy:
+            for call in known:
+                with guard("drawing the ids of a call"):
+                    call.draw_ids()  # before anything is told of it
+            wall.read()
+            self._run_queued(items if len(calls) < len(items) else ())
+            blocks, single, predictions = self._described(calls)
         self._ledger.emit("predictions", len(calls))
         for sink in self._sinks:
-            with guard(f"running {type(sink).__name__}"):
+            with self.busy, guard(f"running {type(sink).__name__}"):
                 _run(sink, predictions, blocks)
             if blocks:
                 time.sleep(BREATH_SECONDS)
         self._ledger.deliver("predictions", len(calls))
         for call in (*known, *single, *(call for block in blocks for call in block.told)):
             call.forget()
+
+    def _run_queued(self, items: Sequence[Any]) -> None:
+        for item in items:
+            if type(item) is not Call and type(item) is not threading.Event:
+                with guard("running what was queued"):
+                    item()
+
+    def _described(self, calls: list[Call]) -> tuple[list[Block], list[Call], list[Prediction]]:
+        """Calls of regular shape as columns; the others, and what is told of each."""
+        blocks, single = into_blocks(calls, self._rows, self._budget)
+        predictions = []
+        for call, kept in zip(single, self._budget.keep(len(single)).tolist(), strict=True):
+            with guard("describing a prediction"):
+                predictions.append(assemble(call, self._rows, kept=kept))
+        return blocks, single, predictions
 
 
 def _run(sink: Any, predictions: list[Prediction], blocks: Sequence[Block]) -> None:
