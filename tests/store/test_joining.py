@@ -241,6 +241,51 @@ def test_an_outcome_by_prediction_id_is_the_truth_of_that_prediction_only(either
     assert counts(either) == {"outcome.joined": 1, "prediction.pending": 1}
 
 
+FIRST = ModelFacts("credit", "1", classes=("good", "bad"))
+OTHER = ModelFacts("credit", "2", "shadow", classes=("paid", "default", "unclear"))
+
+
+def labels(store):
+    return {c.after.version: c.after.outcome_label for c in store.changes(0) if c.after.known}
+
+
+@pytest.mark.parametrize("told", [outcome(b"", "1", key=(7, 8)), outcome(b"", None, 1.0, key=(7, 8))])
+@pytest.mark.parametrize("models", [(FIRST, OTHER), (OTHER, FIRST)])
+def test_an_outcome_by_key_is_read_by_each_model_by_its_own_classes(either, told, models):
+    first, second = models
+    add(either, awaiting(key=(7, 8), model=first))
+    tell(either, told)
+    add(either, awaiting(key=(7, 8), model=second), awaiting(key=(7, 8), model=second))
+    assert labels(either) == {"1": "bad", "2": "default"}
+    assert counts(either) == {"outcome.joined": 3}
+    assert tell(either, told) == ["rejected:duplicate"]
+    either.check()
+
+
+def test_an_outcome_by_key_is_of_a_regression_and_of_a_classifier_of_the_same_key(either):
+    add(either, awaiting(key=(7, 8), model=PRICE, label=None, value=3.0))
+    tell(either, outcome(b"", "1", key=(7, 8)))
+    add(either, awaiting(key=(7, 8), model=OTHER))
+    assert [(c.after.outcome_label, c.after.outcome_value) for c in either.changes(0) if c.after.known] == [
+        (None, 1.0), ("default", None),
+    ]  # fmt: skip
+
+
+def test_an_outcome_by_key_that_waits_joins_those_of_its_key_that_can_have_it(either):
+    tell(either, outcome(b"", "bad", key=(7, 8)))
+    add(either, awaiting(key=(7, 8), model=OTHER), awaiting(key=(7, 8), model=FIRST))
+    assert labels(either) == {"1": "bad"}
+    assert counts(either) == {
+        "outcome.joined": 1, "outcome.rejected:unknown_class": 1, "prediction.pending": 1,
+    }  # fmt: skip
+
+
+def test_an_outcome_by_key_that_no_prediction_of_it_can_have_is_refused_once_and_waits_no_more(either):
+    tell(either, outcome(b"", "unheard of", key=(7, 8)))
+    add(either, awaiting(key=(7, 8), model=OTHER), awaiting(key=(7, 8), model=FIRST))
+    assert counts(either) == {"outcome.rejected:unknown_class": 1, "prediction.pending": 2}
+
+
 def lines_run(act):
     """Lines of our code that run in `act`: a measure of its work that no other process disturbs."""
     count, before = 0, sys.gettrace()

@@ -6,12 +6,12 @@ a date is the newest when it arrives, and a duplicate if it repeats the current 
 
 The rule for outcomes by business key: one is the truth of every prediction of its key that is stored when it
 is told, and of every one that is stored later and was made at or before its time. If there is none yet, it
-waits for the first that comes, whenever that was made.
+waits for the first that comes, whenever that was made. Each prediction reads it by its own model's classes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from modelspan.store.fitting import fit
 from modelspan.store.rows import (
@@ -25,6 +25,7 @@ from modelspan.store.rows import (
     lookup,
     sealed,
 )
+from modelspan.store.told import Told, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -36,32 +37,6 @@ DUPLICATE = Receipt(state=REJECTED, reason="duplicate")
 _JOINED, _SUPERSEDED = Receipt(state=JOINED), Receipt(state=SUPERSEDED)
 _PREDICTION, _OUTCOME = "prediction.", "outcome."
 PENDING = _PREDICTION + "pending"
-
-
-class Told(NamedTuple):
-    """One stored outcome of a prediction."""
-
-    id: int
-    label: str | None
-    value: float | None
-    weight: float
-    at_ns: int
-    stale: int
-    keyed: str | None = None
-    """Told by business key, of this model, if one was named; None if told by prediction id."""
-
-    def says(self, label: str | None, value: float | None, weight: float) -> bool:
-        """Whether it is the same truth."""
-        return (self.label, self.value, self.weight) == (label, value, weight)
-
-    def repeats(self, other: Told) -> bool:
-        """Whether it is the same truth of the same time."""
-        return self.at_ns == other.at_ns and self.says(other.label, other.value, other.weight)
-
-    def again(self, key: tuple[int, int]) -> Outcome:
-        """The same, for another prediction of its key."""
-        dated = True
-        return Outcome(b"", 0, self.label, self.value, self.weight, self.at_ns, dated, key, self.keyed or "")
 
 
 class Joining:
@@ -98,10 +73,13 @@ class Joining:
         tx = self._tx
         lookups = [lookup(each.pid, each.row) for each, _ in fresh]
         tx.find_orphans(lookups + [each.key[0] for each, _ in fresh if each.key is not None])
-        for each, known in fresh:
-            for outcome in tx.take_orphans(each):
-                tx.count(0, _OUTCOME + ORPHAN, -1)
-                self._tell_late(known, outcome)
+        for refuses in (False, True):  # one by key is refused when none of these predictions can have it
+            for each, known in fresh:
+                for number, outcome in tx.waiting_for(each):
+                    if refuses or not self._fit(known, outcome)[2]:
+                        tx.take_orphan(number, outcome)
+                        tx.count(0, _OUTCOME + ORPHAN, -1)
+                        self._tell_late(known, outcome)
         self._follow([(each, known) for each, known in fresh if each.key is not None])
 
     def _follow(self, fresh: Sequence[tuple[Awaiting, Known]]) -> None:
@@ -118,8 +96,16 @@ class Joining:
                 if outcome.at_ns >= each.predicted_ns and outcome.keyed in ("", each.model.name)
             ]
             found = max(meant, key=lambda outcome: (outcome.at_ns, outcome.id), default=None)
-            if found is not None and not any(found.repeats(mine) for mine in tx.told[known.id]):
+            if found is not None and not self._has(known, found.again(each.key)):
                 self._tell_late(known, found.again(each.key))
+
+    def _has(self, known: Known, outcome: Outcome) -> bool:
+        """Whether a prediction was told this truth of this time."""
+        label, value, _ = self._fit(known, outcome)
+        return any(
+            mine.at_ns == outcome.at_ns and mine.says(label, value, outcome.weight)
+            for mine in self._tx.told[known.id]
+        )
 
     def _tell_late(self, known: Known, outcome: Outcome) -> None:
         receipt = self._tell(known, outcome)
@@ -132,7 +118,7 @@ class Joining:
     def _told_by(self, key: tuple[int, int]) -> Collection[Told]:
         """What was told by a business key: once, though all predictions of the key have it."""
         known = sorted(told for each in self._tx.of_key(key) for told in self._tx.told[each.id])
-        return {told[1:]: told for told in known if told.keyed is not None and not told.stale}.values()
+        return {told.meaning: told for told in known if told.keyed is not None and not told.stale}.values()
 
     def tell(self, outcomes: Sequence[Outcome]) -> list[Receipt]:
         """Give each outcome its state."""
@@ -160,7 +146,7 @@ class Joining:
         return min(receipts, key=lambda receipt: (SUPERSEDED, REJECTED).index(receipt.state))
 
     def _tell(self, known: Known, outcome: Outcome) -> Receipt:
-        label, value, reason = fit(known, self._tx.facts[known.model], outcome)
+        label, value, reason = self._fit(known, outcome)
         receipt = (
             Receipt(state=REJECTED, reason=reason) if reason else self._place(known, outcome, label, value)
         )
@@ -168,6 +154,9 @@ class Joining:
             known.model, _OUTCOME + receipt.state + (":" + receipt.reason if receipt.reason else "")
         )
         return receipt
+
+    def _fit(self, known: Known, outcome: Outcome) -> tuple[str | None, float | None, str]:
+        return fit(known, self._tx.facts[known.model], outcome)
 
     def _place(self, known: Known, outcome: Outcome, label: str | None, value: float | None) -> Receipt:
         tx = self._tx
@@ -181,10 +170,11 @@ class Joining:
             at_ns = max(at_ns, current.at_ns + 1)  # a clock that was set back must not make it the older one
         stale = current is not None and at_ns < current.at_ns
         keyed = None if outcome.key is None else outcome.model
-        new = Told(tx.next_position(), label, value, outcome.weight, at_ns, int(stale), keyed)
+        words = words_of(outcome, label, value)
+        new = Told(tx.next_position(), label, value, outcome.weight, at_ns, int(stale), keyed, words)
         told.append(new)
         replaces = current.id if current is not None and not stale else 0
-        cells = (new.id, known.id, label, value, new.weight, at_ns, new.stale, replaces, keyed)
+        cells = (new.id, known.id, label, value, new.weight, at_ns, new.stale, replaces, keyed, words)
         self._outcomes.append(sealed("outcomes", cells))
         if stale:
             return _SUPERSEDED

@@ -48,7 +48,8 @@ CREATE TABLE documents (
   PRIMARY KEY (kind, name))
 """
 _THIRD: Final = "ALTER TABLE outcomes ADD COLUMN keyed TEXT"
-STEPS: Final = (_FIRST, _SECOND, _THIRD)
+_FOURTH: Final = "ALTER TABLE outcomes ADD COLUMN words TEXT"
+STEPS: Final = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """Step n makes version n + 1 of version n."""
 VERSION: Final = len(STEPS)
 
@@ -56,7 +57,7 @@ COLUMNS: Final = {
     "head": "id, position, orphan, predictions, outcomes, orphans, sum",
     "models": "id, document, sum",
     "predictions": "id, lookup, pid, position, model, predicted_ns, label, value, score, extra, sum",
-    "outcomes": "id, prediction, label, value, weight, at_ns, stale, replaces, keyed, sum",
+    "outcomes": "id, prediction, label, value, weight, at_ns, stale, replaces, keyed, words, sum",
     "orphans": "id, lookup, pid, position, label, value, weight, at_ns, dated, rest, model, sum",
     "counts": "model, name, n, sum",
     "ticks": "id, position, orphan, stored_ns, sum",

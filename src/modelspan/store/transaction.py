@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from modelspan.store.head import Head, move_counts
 from modelspan.store.rows import ModelFacts, Outcome, lookup, sealed, unsealed
 from modelspan.store.tables import insert, select
+from modelspan.store.told import Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from modelspan.store.database import Database
-    from modelspan.store.joining import Told
     from modelspan.store.rows import Awaiting
 
 TICK_NS = 60 * 10**9
@@ -101,12 +101,10 @@ class Transaction:
 
     def find_outcomes(self, predictions: Iterable[int]) -> None:
         """Read the outcomes of predictions, oldest first."""
-        from modelspan.store.joining import Told  # noqa: PLC0415 - the two modules describe one transaction
-
         wanted = set(predictions) - self.told.keys()
         self.told.update({number: [] for number in wanted})
         for row in sorted(self._find("outcomes", "prediction", wanted)):
-            self.told[row[1]].append(Told._make((row[0], *row[2:7], row[8])))
+            self.told[row[1]].append(Told._make((row[0], *row[2:7], *row[8:])))
 
     def find_orphans(self, lookups: Sequence[int]) -> None:
         """Read the outcomes that wait for a prediction."""
@@ -141,16 +139,20 @@ class Transaction:
         """The predictions of a business key."""
         return self._keyed.get(key, {}).values()
 
-    def take_orphans(self, each: Awaiting) -> list[Outcome]:
-        """The outcomes that waited for this prediction, oldest first; they wait no more."""
-        taken = []
-        for number in (lookup(each.pid, each.row), each.key[0] if each.key else None):
-            waiting = self.orphans.get(number, {}) if number is not None else {}
-            for orphan, outcome in list(waiting.items()):
-                if _meant(outcome, each):
-                    taken.append((orphan, waiting.pop(orphan)))
-        self._taken.extend(orphan for orphan, _ in taken)
-        return [outcome for _, outcome in sorted(taken, key=lambda pair: pair[0])]
+    def waiting_for(self, each: Awaiting) -> list[tuple[int, Outcome]]:
+        """The outcomes that wait for this prediction, with their numbers, oldest first."""
+        waiting = dict(self.orphans.get(lookup(each.pid, each.row), {}))
+        if each.key is not None:
+            waiting |= self.orphans.get(each.key[0], {})
+        return sorted(
+            ((number, outcome) for number, outcome in waiting.items() if _meant(outcome, each)),
+            key=lambda pair: pair[0],
+        )
+
+    def take_orphan(self, number: int, outcome: Outcome) -> None:
+        """An outcome waits no more."""
+        del self.orphans[outcome.lookup][number]
+        self._taken.append(number)
 
     def new_prediction(self, each: Awaiting) -> Known:
         """Give a prediction its number."""
