@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+import threading
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from store_rows import awaiting, counts, new_id, outcome
 
 from modelspan.delivery.accounting import Ledger
 from modelspan.store import recorder as recording
+from modelspan.store.database import UnavailableError
 from modelspan.store.outcomes import OutcomeStore
 from modelspan.store.recorder import Recorder
 from modelspan.store.sqlite_database import SqliteDatabase
@@ -26,7 +28,7 @@ def recorder(tmp_path, ledger, monkeypatch):
     made = Recorder(store, ledger, tick_seconds=0.01, window_days=90, max_bytes=10**10)
     made.start()
     yield made
-    made.close(time.monotonic() + 10 * made._thread.is_alive())  # a test may have closed it
+    made.close(time.monotonic() + 10)
 
 
 @pytest.fixture
@@ -88,6 +90,46 @@ def test_what_is_left_at_the_end_is_counted(recorder, locked, ledger):
     assert not recorder.close(time.monotonic() + 0.3)
     assert ledger.dropped == {("keys", "exit_timeout"): 1, ("outcomes", "exit_timeout"): 1}
     locked.execute("ROLLBACK")
+
+
+def test_what_is_left_is_given_up_once_and_closing_again_waits_for_nothing(recorder, locked, ledger):
+    recorder.await_truth([awaiting()])
+    recorder.tell(outcome(new_id()))
+    recorder.close(time.monotonic() + 0.3)
+    before = time.monotonic()
+    recorder.close(before + 120)
+    assert recorder.flush(before + 120)
+    assert time.monotonic() - before < 60
+    assert ledger.dropped == {("keys", "exit_timeout"): 1, ("outcomes", "exit_timeout"): 1}
+
+
+def test_after_the_end_nothing_is_taken_nobody_waits_and_the_loss_is_counted(recorder, ledger):
+    assert recorder.close(time.monotonic() + 30)
+    before = time.monotonic()
+    recorder.await_truth([awaiting(), awaiting()])
+    assert recorder.ask([outcome(new_id())], 120)[0].state == "unacknowledged"
+    assert recorder.tell(outcome(new_id())).state == "unacknowledged"
+    assert time.monotonic() - before < 60
+    assert ledger.dropped == {("keys", "store_unavailable"): 2, ("outcomes", "store_unavailable"): 2}
+    assert ledger.emitted == {"keys": 2, "outcomes": 2}
+
+
+def test_a_commit_that_outlives_the_end_accounts_for_its_rows(recorder, ledger, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def commit(*_):
+        begun.set()
+        go_on.wait(60)
+        raise UnavailableError("the disk is full")
+
+    monkeypatch.setattr(recorder.store, "commit", commit)
+    recorder.await_truth([awaiting()])
+    assert begun.wait(30)
+    assert not recorder.close(time.monotonic() + 0.1)
+    assert ledger.lost() == ""
+    go_on.set()
+    recorder._thread.join(30)
+    assert ledger.dropped == {("keys", "exit_timeout"): 1}
 
 
 def test_a_wall_clock_set_forward_at_run_time_expires_nothing(recorder, monkeypatch):

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -89,7 +90,7 @@ class Recorder:
 
     def await_truth(self, predictions: Sequence[Awaiting]) -> None:
         """Store predictions with the next commit."""
-        room = max(0, MAX_WAITING - len(self._predictions))
+        room = 0 if self._stop.is_set() else max(0, MAX_WAITING - len(self._predictions))
         self._ledger.emit(KEYS, len(predictions))
         self._ledger.drop(KEYS, "store_unavailable", max(0, len(predictions) - room))
         self._predictions.extend(predictions[:room])
@@ -110,7 +111,9 @@ class Recorder:
     ) -> list[Receipt]:
         """Store outcomes and say what became of them; unacknowledged, those not committed in time."""
         waiting = _Waiting(len(outcomes))
-        if outcomes:
+        if self._stop.is_set():
+            self._ledger.lose(OUTCOMES, "store_unavailable", len(outcomes))
+        elif outcomes:
             self._ledger.emit(OUTCOMES, len(outcomes))
             self._outcomes.extend(_Item(outcome, names, waiting) for outcome in outcomes)
             self._wake.set()
@@ -125,6 +128,8 @@ class Recorder:
 
     def flush(self, deadline: float) -> bool:
         """Wait until all that was handed over before is committed, until `deadline` (monotonic)."""
+        if self._stop.is_set():
+            return not (self._predictions or self._outcomes)  # nothing more will be
         waiting = _Waiting(0)
         self._outcomes.append(_Item(None, waiting=waiting))
         self._wake.set()
@@ -138,9 +143,15 @@ class Recorder:
         self._thread.join(max(0.0, deadline - time.monotonic()) + 0.1)
         if not self._thread.is_alive():
             self.store.close()
-        self._ledger.drop(KEYS, "exit_timeout", len(self._predictions))
-        self._ledger.drop(OUTCOMES, "exit_timeout", sum(item.outcome is not None for item in self._outcomes))
+        self._give_up()
         return clean
+
+    def _give_up(self) -> None:
+        """Count what nobody will commit; each row once, also when this is said again."""
+        while left := _take(self._predictions):
+            self._ledger.drop(KEYS, "exit_timeout", len(left))
+        while items := _take(self._outcomes):
+            self._ledger.drop(OUTCOMES, "exit_timeout", sum(item.outcome is not None for item in items))
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -157,6 +168,7 @@ class Recorder:
             except Exception:
                 fault("writing to the outcome store")
                 self._stop.wait(RETRY_SECONDS)
+        self._give_up()  # also what a commit that outlived `close` has put back
 
     def _say_down(self, error: UnavailableError) -> None:
         if not self._down:
@@ -224,4 +236,9 @@ class Recorder:
 
 
 def _take(waiting: deque[Any]) -> list[Any]:
-    return [waiting.popleft() for _ in range(min(GROUP, len(waiting)))]
+    """Up to a commit's worth, oldest first; two threads may take at once."""
+    taken: list[Any] = []
+    with suppress(IndexError):
+        while len(taken) < GROUP:
+            taken.append(waiting.popleft())
+    return taken
