@@ -34,7 +34,7 @@ def test_a_call_that_somebody_keeps_is_told_from_those_that_only_the_queue_has()
     kept = []
     for index in range(30):
         call = Call(None, None)
-        queue.put(call, 1)
+        queue.put(call)
         if index % 10 == 0:
             kept.append(call)
     del call

@@ -22,6 +22,7 @@ from modelspan.delivery import loading
 from modelspan.errors import ConfigError
 from modelspan.guard import fault
 from modelspan.pipeline import call as calls
+from modelspan.pipeline.queue import OWN_BYTES
 
 if TYPE_CHECKING:
     from modelspan.snapshot import Snapshot
@@ -138,8 +139,9 @@ def emit(call: calls.Call) -> None:
         runtime.note_failure(call)
     features, output = call.features, call.output
     if (features is not None and features.rows > 1) or (output is not None and output.rows > 1):
-        call.cost = _cost(features) + _cost(output)
-    runtime.queue.put(call, runtime.queue.each + call.cost)
+        held = _cost(features) + _cost(output)
+        call.cost = OWN_BYTES + held if held else 0
+    runtime.queue.put(call, call.cost)
 
 
 def _cost(snapshot: Snapshot | None) -> int:

@@ -25,8 +25,8 @@ class Queue:
     """A bounded first-in first-out queue; when full the newest item is dropped and counted.
 
     `put` takes no lock: `deque.append` is atomic, and the count of bytes is a soft bound that may miss an
-    item when two threads race; it is set right whenever the worker has emptied the queue. Calls of one row
-    are not weighed when they come but counted with `each`, the mean of those that were drained lately.
+    item when two threads race; each drain makes it anew from what still waits. Calls of one row are not
+    weighed when they come but counted with `each`, the mean of those that were drained lately.
     """
 
     def __init__(self, limit_bytes: int, ledger: Ledger) -> None:
@@ -34,6 +34,10 @@ class Queue:
         self._items: deque[Any] = deque()
         self.append = self._items.append
         """For the wrapper of plain functions, which has `put` written out."""
+        self._arrived: deque[int] = deque()
+        self._costs: deque[int] = deque()
+        """Of what waits and is no call of one row, as far as the worker has seen it; `_own` is their sum."""
+        self._own = 0
         self._limit = self.room = limit_bytes
         self.low: float = limit_bytes // 2
         """With less room than this, ask `has` whether an item fits."""
@@ -41,12 +45,17 @@ class Queue:
         self._ledger = ledger
         self.closed = False
 
-    def put(self, item: Any, cost: int, signal: str = "predictions") -> None:
-        """Append `item`, which holds about `cost` bytes, or count it as a dropped record of `signal`."""
-        room = self.room - cost
+    def put(self, item: Any, cost: int = 0, signal: str = "predictions") -> None:
+        """Append `item`, or count it as a dropped record of `signal`.
+
+        `cost` is about how many bytes it holds; 0 for a call of one row.
+        """
+        room = self.room - (cost or self.each)
         if room < self.low and not self.has(room, signal):
             return
         self.room = room
+        if cost:
+            self._arrived.append(cost)  # before the item, so that who takes that finds it
         self._items.append(item)
 
     def has(self, room: int, signal: str = "predictions") -> bool:
@@ -71,14 +80,20 @@ class Queue:
         """Up to `most` items, oldest first."""
         take = self._items.popleft
         items = [take() for _ in range(min(most, len(self._items)))]
-        if self._items:
-            taken = self.each * len(items) + sum([getattr(item, "cost", 0) for item in items])
-            self.room = min(self._limit, self.room + taken)
-        else:
-            self.room = self._limit
         with guard("weighing calls"):
             self._weigh(items[:: max(1, len(items) // WEIGHED)])
+            self._count(items)
         return items
+
+    def _count(self, taken: list[Any]) -> None:
+        """Make the room anew: what was taken away bit by bit may have been by another mean, or twice."""
+        for _ in range(len(self._arrived)):
+            cost = self._arrived.popleft()
+            self._costs.append(cost)
+            self._own += cost
+        for _ in range(sum(map(_has_cost, taken)) if self._costs else 0):
+            self._own -= self._costs.popleft()
+        self.room = self._limit - self._own - self.each * max(0, len(self._items) - len(self._costs))
 
     def _weigh(self, items: list[Any]) -> None:
         weights = [_weigh(item) for item in items if getattr(item, "cost", 1) == 0]
@@ -93,6 +108,11 @@ class Queue:
 
     def __len__(self) -> int:
         return len(self._items)
+
+
+def _has_cost(item: Any) -> bool:
+    """Whether it was put with a cost of its own."""
+    return type(item) is not threading.Event and getattr(item, "cost", 1) > 0
 
 
 def _weigh(call: Any) -> int:
