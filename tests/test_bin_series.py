@@ -3,9 +3,11 @@
 import logging
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import modelspan
+from modelspan.drift.distances import METHODS
 from modelspan.drift.feature import categorical_feature
 from modelspan.sinks.bin_series import Limits, bin_series, choose, reference_id
 
@@ -92,3 +94,29 @@ def test_the_reference_leaves_by_bin_with_the_place_of_each_ordered_bin(telemetr
     assert {p.attributes["ml.reference.id"] for p in [*points, *seen]} == {
         points[0].attributes["ml.reference.id"]
     }
+
+
+def test_drift_scores_stay_below_what_the_sdk_keeps_and_what_is_left_out_is_told_once(caplog):
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame(rng.normal(size=(300, 230)), columns=[f"x{i:03d}" for i in range(230)])
+    reference = modelspan.Reference.build(frame, score=rng.random(300))
+    with (
+        modelspan.testing.record(sample_rows=300) as telemetry,
+        caplog.at_level(logging.WARNING, "modelspan"),
+    ):
+        for name in ("first", "second"):
+            predict = modelspan.monitor(model=name, reference=reference)(lambda rows: rng.random(len(rows)))
+            for _ in range(2):
+                predict(frame)
+                telemetry.flush()
+        seen = [point.attributes for point in telemetry.points("ml.drift.score")]
+        alarms = telemetry.points("ml.drift.detected")
+    assert not [each for each in seen if "otel.metric.overflow" in each]
+    assert len(seen) == 222 * len(METHODS)
+    assert {each["ml.feature.name"] for each in seen} == {"score", *frame.columns[:221]}
+    assert {each["ml.model.name"] for each in seen} == {"first"}
+    assert len(alarms) == 2 * 231
+    said = [record.message for record in caplog.records if "ml.drift.score" in record.message]
+    assert [line.split(":")[0] for line in said] == ["model first", "model second"]
+    assert "9 of 231 columns have no series" in said[0]
+    assert "231 of 231 columns have no series" in said[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -17,6 +18,7 @@ from modelspan.drift.samples import Samples
 from modelspan.drift.window import Windows
 from modelspan.sinks.alarms import Teller, announce, drift_attributes
 from modelspan.sinks.attributes import model_attributes
+from modelspan.sinks.bin_series import MAX_SERIES, Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from modelspan.drift.feature import Counts, FeatureReference
     from modelspan.prediction import Model
     from modelspan.sinks.features import Tracked
+
+logger = logging.getLogger("modelspan")
 
 MIN_ROWS = 100
 """Below this many rows a distance is mostly noise and is not exported."""
@@ -39,6 +43,8 @@ class _Watch:
     tracked: Tracked
     windows: Windows
     rule: AlarmRule
+    scored: frozenset[str] = frozenset()
+    """Columns whose distances are exported; alarms and reports are of all."""
     open: frozenset[str] = frozenset()
 
 
@@ -56,6 +62,7 @@ class DriftSink:
         self._make_rule = make_rule
         self._watches: dict[Model, _Watch] = {}
         self._lock = threading.Lock()  # the metric reader observes on a thread of its own
+        self._room = Room(len(METHODS))
         score, detected = semconv.DRIFT_SCORE, semconv.DRIFT_DETECTED
         meter.create_observable_gauge(score.name, [self._observe_scores], score.unit, score.description)
         meter.create_observable_gauge(
@@ -87,22 +94,35 @@ class DriftSink:
         model = tracked.target.model
         if model not in self._watches:
             rows = tracked.target.drift_window
-            windows = Windows(tracked.columns, rows)
-            self._watches[model] = _Watch(tracked, windows, self._make_rule(tracked.columns, rows))
+            windows, rule = Windows(tracked.columns, rows), self._make_rule(tracked.columns, rows)
+            self._watches[model] = _Watch(tracked, windows, rule, self._scored(tracked))
         return self._watches[model]
+
+    def _scored(self, tracked: Tracked) -> frozenset[str]:
+        """Columns that have series, score and predicted class before all; says so if some have none."""
+        names = sorted(tracked.columns, key=lambda name: _kind(name, tracked) is None)
+        scored = self._room.take(names)
+        if len(scored) < len(names):
+            logger.warning(
+                "model %s: %d of %d columns have no series of %s (at most %d in a process); "
+                "their drift is in alarms and reports",
+                tracked.target.model.name, len(names) - len(scored), len(names), semconv.DRIFT_SCORE.name,
+                MAX_SERIES,
+            )  # fmt: skip
+        return scored
 
     def _judge(self, watch: _Watch, counts: Mapping[str, Counts], cell: int) -> None:
         for change in watch.rule.update(counts, cell):
             name = change.feature
             watch.open = watch.open - {name} if change.state == "closed" else watch.open | {name}
-            drift = replace(change.drift, kind=_kind(name, watch) or change.drift.kind)
+            drift = replace(change.drift, kind=_kind(name, watch.tracked) or change.drift.kind)
             announce(watch.tracked, replace(change, drift=drift), self._teller)
 
     def _report(self, watch: _Watch) -> None:
         current = {name: watch.windows.of(name) for name in watch.windows.names}
         names = [name for name, counts in current.items() if counts.sum() >= MIN_ROWS]
         columns = [watch.tracked.columns[name].against(watch.windows.cells) for name in names]
-        kinds = [_kind(name, watch) for name in names]
+        kinds = [_kind(name, watch.tracked) for name in names]
         for drift in compare_all(columns, [current[name] for name in names], kinds):
             body = f"{drift.feature}: psi {drift.psi:.3f} in {drift.rows:,} rows"
             attributes = drift_attributes(watch.tracked.target.model, drift)
@@ -119,7 +139,7 @@ class DriftSink:
                     yield Observation(value, {**attributes, **named})
 
     def _distances(self, watch: _Watch) -> dict[str, dict[str, float]]:
-        """All distances of the features whose window has rows enough."""
+        """All distances of the scored columns whose window has rows enough."""
         windows, columns = watch.windows, watch.tracked.columns
         with self._lock:
             current, cells = windows.counts, windows.cells
@@ -131,7 +151,7 @@ class DriftSink:
         return {
             name: {method: values[position] for method, values in found.items()}
             for position, name in enumerate(windows.names)
-            if enough[position]
+            if enough[position] and name in watch.scored
         }
 
     def _observe_alarms(self, _options: CallbackOptions) -> Iterable[Observation]:
@@ -141,8 +161,8 @@ class DriftSink:
                 yield Observation(int(name in watch.open), {**attributes, semconv.FEATURE_NAME: name})
 
 
-def _kind(name: str, watch: _Watch) -> str | None:
-    held, reference = watch.tracked.columns[name], watch.tracked.target.reference
+def _kind(name: str, tracked: Tracked) -> str | None:
+    held, reference = tracked.columns[name], tracked.target.reference
     if reference is None or held not in (reference.score, reference.prediction):
         return None
     return "score" if held is reference.score else "class"
