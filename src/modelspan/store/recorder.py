@@ -89,13 +89,12 @@ class Recorder:
         self._thread.start()
 
     def await_truth(self, predictions: Sequence[Awaiting]) -> None:
-        """Store predictions with the next commit."""
+        """Store predictions at once: they are a tick of the worker old, and a kill loses what waits."""
         room = 0 if self._stop.is_set() else max(0, MAX_WAITING - len(self._predictions))
         self._ledger.emit(KEYS, len(predictions))
         self._ledger.drop(KEYS, "store_unavailable", max(0, len(predictions) - room))
         self._predictions.extend(predictions[:room])
-        if len(self._predictions) >= GROUP:
-            self._wake.set()
+        self._wake.set()
 
     def tell(self, outcome: Outcome, names: Mapping[str, str] = MappingProxyType({})) -> Receipt:
         """Store an outcome with the next commit."""
