@@ -8,8 +8,10 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import grpc
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -28,6 +30,7 @@ class Receiver(ThreadingHTTPServer):
 
     def __init__(self, status=200, headers=(), body=b"", skew=0.0):
         self.answer, self.skew, self.got = (status, dict(headers), body), skew, {}
+        self.statuses, self.before_answer = {}, lambda: None
         super().__init__(("127.0.0.1", 0), Handler)
 
     @property
@@ -38,7 +41,9 @@ class Receiver(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.server.got[self.path] = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.before_answer()
         status, headers, body = self.server.answer
+        status = self.server.statuses.get(self.path, status)
         self.send_response_only(status)
         self.send_header("Date", email.utils.formatdate(time.time() + self.server.skew, usegmt=True))
         for name, value in {
@@ -118,6 +123,50 @@ def test_a_partial_success_is_a_failure_although_the_status_is_200(receiver):
     check = look(receiver(body=answer.SerializeToString()).url)["traces delivery"]
     assert check.state == "failed"
     assert "1 refused: quota exceeded" in check.found
+
+
+def test_all_signals_are_sent_side_by_side(receiver, monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "15")
+    server, together = receiver(), threading.Condition()
+
+    def wait_for_all():
+        with together:
+            together.notify_all()
+            together.wait_for(lambda: len(server.got) == 3, timeout=10)
+
+    server.before_answer = wait_for_all
+    started = time.monotonic()
+    checks = look(server.url)
+    assert [checks[f"{signal} delivery"].state for signal in ("traces", "logs", "metrics")] == ["ok"] * 3
+    assert time.monotonic() - started < 10
+
+
+def test_each_signal_is_told_its_own_answer_in_the_usual_order(receiver):
+    server = receiver()
+    server.statuses = {"/v1/traces": 401, "/v1/logs": 404}
+    checks = look(server.url)
+    assert "401" in checks["traces delivery"].found
+    assert "404" in checks["logs delivery"].found
+    assert checks["metrics delivery"].state == "ok"
+    named = [name for name in checks if "delivery" in name or name in ("accounting", "clock")]
+    assert named == ["traces delivery", "logs delivery", "metrics delivery", "accounting", "clock"]
+
+
+@pytest.fixture
+def grpc_server():
+    """Address of a gRPC server that knows no method."""
+    with ThreadPoolExecutor(2) as threads:
+        server = grpc.server(threads)
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        yield f"http://127.0.0.1:{port}"
+        server.stop(None).wait()
+
+
+def test_each_signal_is_told_what_its_grpc_exporter_said(grpc_server):
+    checks = look(grpc_server, {**ENV, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+    for signal in ("traces", "logs", "metrics"):
+        assert f"Failed to export {signal}" in checks[f"{signal} delivery"].found
 
 
 @pytest.mark.parametrize(("skew", "state"), [(0.0, "ok"), (-3600.0, "failed"), (120.0, "failed")])

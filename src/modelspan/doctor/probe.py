@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import logging
 import os
 import time
-from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-import requests.adapters
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
@@ -25,11 +21,12 @@ from modelspan.delivery.accounting import Ledger
 from modelspan.delivery.exporters import exporter_factory
 from modelspan.delivery.outbox import Outbox
 from modelspan.doctor.advice import about_silence, about_status
-from modelspan.doctor.checks import Check, mask
+from modelspan.doctor.checks import Check
+from modelspan.doctor.listening import Heard
 from modelspan.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from modelspan.config import Config
 
@@ -39,7 +36,7 @@ _RESOURCE = Resource.create({"service.name": "modelspan-doctor"})
 
 
 def send_one(signal: str, config: Config, env: Mapping[str, str]) -> tuple[Check, list[float]]:
-    """Send one record; also the clock differences seen, in seconds (theirs minus ours)."""
+    """Send one record, inside `listening()`; also the clock differences seen, seconds of theirs less ours."""
     name = f"{signal} delivery"
     try:
         factory = exporter_factory("spans" if signal == "traces" else signal, config, env)  # type: ignore[arg-type]  # SIGNALS
@@ -47,12 +44,13 @@ def send_one(signal: str, config: Config, env: Mapping[str, str]) -> tuple[Check
         return Check(name=name, state="failed", found=str(error), todo="correct that variable"), []
     if factory is None:
         return Check(name=name, state="failed", found="switched off", todo="unset OTEL_..._EXPORTER=none"), []
-    failures: list[str] = []
-    with overheard() as logged, _watched_http(failures) as responses:
-        accepted = _SENDERS[signal](factory)
-    skews = [skew for response, at in responses if (skew := _skew(response, at)) is not None]
-    last = responses[-1][0] if responses else None
-    return _judge(name, signal, last, "; ".join(dict.fromkeys(failures or logged)), accepted=accepted), skews
+    heard = Heard()
+    heard.listen()
+    accepted = _SENDERS[signal](heard.of(factory))
+    skews = [skew for response, at in heard.answers if (skew := _skew(response, at)) is not None]
+    last = heard.answers[-1][0] if heard.answers else None
+    said = "; ".join(dict.fromkeys(heard.failures or heard.logged.values()))
+    return _judge(name, signal, last, said, accepted=accepted), skews
 
 
 def clock_skew(skews: list[float]) -> Check:
@@ -146,58 +144,6 @@ def _send(factory: Callable[[], Any], batch: Any) -> bool:
 
 
 _SENDERS = {"traces": _send_span, "logs": _send_log, "metrics": _send_metric}
-
-
-@contextmanager
-def _watched_http(said: list[str]) -> Iterator[list[tuple[Any, float]]]:
-    """Every HTTP answer that exporters get, with its time; they themselves tell only success or failure."""
-    seen: list[tuple[Any, float]] = []
-    send = requests.adapters.HTTPAdapter.send
-
-    @functools.wraps(send)
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        try:
-            response = send(*args, **kwargs)
-        except requests.RequestException as error:
-            said.append(f"no answer from {mask(args[1].url)}: {_innermost(error)}")
-            raise
-        seen.append((response, time.time()))
-        return response
-
-    requests.adapters.HTTPAdapter.send = watched  # type: ignore[method-assign]  # this process only examines
-    try:
-        yield seen
-    finally:
-        requests.adapters.HTTPAdapter.send = send  # type: ignore[method-assign]  # as above
-
-
-@contextmanager
-def overheard() -> Iterator[list[str]]:
-    """What the exporters log, in place of the terminal."""
-    said: list[str] = []
-
-    class Ear(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.getMessage())
-
-    ear, loggers = Ear(), [logging.getLogger(name) for name in ("opentelemetry", "modelspan")]
-    before = [logger.propagate for logger in loggers]
-    for logger in loggers:
-        logger.addHandler(ear)
-        logger.propagate = False
-    try:
-        yield said
-    finally:
-        for logger, propagate in zip(loggers, before, strict=True):
-            logger.removeHandler(ear)
-            logger.propagate = propagate
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """The first cause: "connection refused", without the layers around it."""
-    while inner := error.__cause__ or error.__context__:
-        error = inner
-    return error
 
 
 def _skew(response: Any, at: float) -> float | None:

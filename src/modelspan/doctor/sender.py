@@ -15,7 +15,6 @@ from modelspan.delivery.http import Post
 from modelspan.delivery.otlp import logs, records, spans
 from modelspan.delivery.sender import Sender
 from modelspan.doctor.checks import Check
-from modelspan.doctor.probe import overheard
 from modelspan.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,13 +50,12 @@ def _send(senders: Mapping[str, Sender]) -> None:
     around = records.envelope({"service.name": "modelspan-doctor"}, semconv.SCOPE)
     made = {"spans": _span, "logs": _log}
     deadline = time.monotonic() + _SECONDS
-    with overheard():
-        for signal, sender in senders.items():
-            sender.add(records.single(around, made[signal]()))
-        for sender in senders.values():
-            sender.flush(deadline)
-        for sender in senders.values():
-            sender.close(deadline)
+    for signal, sender in senders.items():
+        sender.add(records.single(around, made[signal]()))
+    for sender in senders.values():
+        sender.flush(deadline)
+    for sender in senders.values():
+        sender.close(deadline)
 
 
 def _line(signal: str, ledger: Ledger) -> str:
