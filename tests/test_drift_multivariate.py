@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -123,6 +127,26 @@ def test_the_domain_classifier_keeps_its_level():
     )
     # at most 12 of 40 at a true level of 0.1, but for one chance in ten thousand
     assert flagged <= stats.binom.isf(1e-4, 40, 0.1)
+
+
+ALONE = """
+import os
+import numpy as np
+import sklearn.ensemble
+from modelspan.drift.multivariate.domain import domain_classifier
+
+random = np.random.default_rng(1)
+before, after = ({name: random.normal(size=2000) for name in "abcd"} for _ in range(2))
+found = len(os.listdir("/proc/self/task"))
+domain_classifier(before, after)
+print(len(os.listdir("/proc/self/task")) - found)
+"""
+
+
+def test_the_domain_classifier_starts_no_thread_beside_a_service():
+    many = {**os.environ, "OMP_NUM_THREADS": "4"}
+    done = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, check=True, env=many)
+    assert done.stdout == "0\n"
 
 
 def test_a_report_finds_what_no_single_column_shows():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from modelspan.drift import openmp
 from modelspan.drift.coded import plain
 from modelspan.drift.table import read_whole
 from modelspan.drift.values import number
@@ -41,7 +42,7 @@ class LossModel:
         self._columns = columns
         self._regressors = regressors
         self._scales = scales
-        self._threads = _threads()
+        self._pools = openmp.pools()
         self.estimator = estimator
 
     @classmethod
@@ -80,7 +81,7 @@ class LossModel:
         scales = loss.mean(axis=0)
         _new(regressor, kinds)  # loads scikit-learn, before its threads are looked for
         new: Callable[[], Any] = lambda: _new(regressor, kinds)  # noqa: E731 - a factory
-        with _one_thread(_threads()):
+        with openmp.one_thread(openmp.pools()):
             ratios, doubts = _check(new, table, loss, scales)
             regressors = [new().fit(table, each / scale) for each, scale in zip(loss.T, scales, strict=True)]
         return cls(made, regressors, scales, LossEstimator(ratios=ratios, doubts=doubts))
@@ -97,7 +98,7 @@ class LossModel:
         nothing = [None] * len(predicted)
         read = [each.read(features.get(each.name, nothing)) for each in self._columns[:-1]]
         read.append(self._columns[-1].read(predicted))
-        with _one_thread(self._threads):
+        with openmp.one_thread(self._pools):
             columns = _predict(self._regressors, np.column_stack([cells for cells, _ in read]), self._scales)
         beyond = np.any([outside for _, outside in read], axis=0)
         return [ExpectedLoss(*each) for each in zip(*columns.T.tolist(), beyond.tolist(), strict=True)]
@@ -145,20 +146,6 @@ def _new(regressor: Any, kinds: Sequence[bool]) -> Any:
     if regressor is not None:
         return clone(regressor)
     return HistGradientBoostingRegressor(loss="poisson", categorical_features=list(kinds), random_state=0)
-
-
-def _threads() -> Any:
-    """Hold on the thread pools of the libraries that are loaded."""
-    try:
-        from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - comes with scikit-learn
-    except ImportError:
-        raise ConfigError(_MISSING) from None
-    return ThreadpoolController()
-
-
-def _one_thread(threads: Any) -> Any:
-    """OpenMP on this thread only: its own ones do not survive a fork, and wait for a core by spinning."""
-    return threads.limit(limits=1, user_api="openmp")
 
 
 def _predict(regressors: Sequence[Any], table: Array, scales: Array) -> Array:
