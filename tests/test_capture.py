@@ -11,7 +11,7 @@ import pytest
 
 import modelspan
 from modelspan.capture import capture
-from modelspan.pipeline.rows import to_columns
+from modelspan.pipeline.rows import to_columns, unpacked
 
 ROWS = 256
 
@@ -129,6 +129,27 @@ def test_a_batch_is_sampled_over_its_length_and_counted_exactly(rows, make):
     assert snapshot.rows == rows
     assert 128 <= len(seen) <= ROWS
     assert max(seen) > 0.98 * rows
+
+
+def test_a_polars_frame_is_sampled_whatever_its_types_and_its_memory_is_let_go():
+    count = 10_000
+    frame = pl.DataFrame({"i": range(count)}).select(
+        "i",
+        float=pl.col("i") / 3, text=pl.col("i").cast(pl.String) + " is longer than a view",
+        flag=pl.col("i") % 2 == 0, day=pl.date(2026, 1, 1) + pl.duration(days=pl.col("i")),
+        none=pl.when(pl.col("i") % 3 > 0).then("i"), cents=pl.col("i").cast(pl.Decimal(12, 2)),
+        kind=(pl.col("i") % 5).cast(pl.String).cast(pl.Categorical),
+        list=pl.concat_list("i", "i"), struct=pl.struct("i"),
+    ).with_columns(object=pl.Series([{i} for i in range(count)], dtype=pl.Object))  # fmt: skip
+    in_chunks = pl.concat([frame[:3000], frame[3000:]], rechunk=False)
+    for table in (frame, in_chunks):
+        snapshot = capture(table, ROWS)
+        assert snapshot.kind == "frame"
+        assert sum(part.estimated_size() for part in snapshot.payload) < 50_000
+        seen = unpacked(snapshot)
+        assert dict(zip(seen.names, seen.payload, strict=True)) == {
+            name: table[name].to_list()[:: -(-count // ROWS)] for name in table.columns
+        }
 
 
 def test_a_memory_map_of_a_gigabyte_costs_less_than_a_megabyte(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -38,9 +39,11 @@ def _thinned(values: Any, step: slice) -> Any:
 
 
 def frame_columns(frame: Snapshot) -> Snapshot:
-    """The blocks of a pandas frame as columns in the order of the frame; runs on the worker."""
+    """The columns of a frame in their order; runs on the worker."""
     names = list(frame.names[:MAX_COLUMNS])
     columns: list[Any] = [None] * len(names)
+    if type(frame.payload) is tuple:
+        return Snapshot("columns", [part.to_list() for part in frame.payload], frame.rows, names)
     for values, places in frame.payload:
         parts = values if values.ndim == 2 else [values]
         for part, column in zip(parts, places.as_array.tolist(), strict=False):
@@ -55,10 +58,30 @@ def _pandas_series(series: Any, rows: int) -> Snapshot:
     return Snapshot("vector", values, total, series.index[:MAX_COLUMNS].tolist())
 
 
-def _polars_frame(frame: Any, _rows: int) -> Snapshot:
-    """Polars columns are immutable: holding them is a snapshot, the worker thins them."""
-    names = frame.columns[:MAX_COLUMNS]
-    return Snapshot("columns", [frame.get_column(name) for name in names], frame.height, names)
+def _polars_frame(frame: Any, rows: int) -> Snapshot:
+    """Sampled columns of a polars frame, taken past its interface.
+
+    The public ways run on threads of polars, which a forked child lacks: it would wait for them for ever.
+    Without the private one the columns are held whole, since they never change, and the worker thins them.
+    """
+    names, total = frame.columns[:MAX_COLUMNS], frame.height
+    step = sample_stride(total, rows) if total else 1
+    try:
+        parts = frame._df.get_columns()[:MAX_COLUMNS]  # noqa: SLF001 - see above
+        if step > 1:
+            places = _places(total, step)
+            parts = [part.gather_with_series(places) for part in parts]
+    except (AttributeError, TypeError):
+        return Snapshot("columns", [frame.get_column(name) for name in names], total, names)
+    return Snapshot("frame", tuple(parts), total, names)
+
+
+@functools.lru_cache(maxsize=64)
+def _places(total: int, step: int) -> Any:
+    """The numbers of the sampled rows, as polars wants them."""
+    polars = sys.modules["polars"]
+    kind = np.dtype(str(polars.get_index_type()).lower())
+    return polars.Series(np.arange(0, total, step, dtype=kind))._s  # noqa: SLF001 - see `_polars_frame`
 
 
 def _polars_series(series: Any, rows: int) -> Snapshot:

@@ -22,7 +22,7 @@ MOMENTS: Final = (dt.date, np.datetime64)
 
 Kind = Literal["scalar", "vector", "record", "records", "columns", "frame", "matrix", "row", "opaque"]
 """A `row` is a matrix of one row as its dtype and bytes: that is cheaper to copy than an array.
-A `frame` is the blocks of a pandas frame, from which the worker makes `columns`."""
+A `frame` is the blocks of a pandas frame, or a tuple of polars' columns; the worker makes `columns` of it."""
 
 
 class Snapshot(NamedTuple):

@@ -79,6 +79,25 @@ def test_d05_forks_while_threads_predict_never_hang(program, queries):
     assert done.returncode == 0, done.stderr
 
 
+def test_d05_a_child_samples_a_polars_frame_without_the_threads_that_it_lacks(program, queries):
+    done, _ = program("""
+        import os, signal
+        import polars
+        rows = modelspan.monitor(model="rows")(lambda frame: frame.height)
+        frame = polars.DataFrame({"a": range(10_000), "b": ["x", "y"] * 5_000})
+        frame.group_by("b").agg(polars.col("a").max())  # starts the threads of polars, here only
+        rows(frame)
+        child = os.fork()
+        if not child:
+            signal.alarm(60)
+            assert rows(frame) == 10_000
+            os._exit(0 if modelspan.flush(30) else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    """).run()
+    assert done.returncode == 0, done.stderr
+    assert calls(queries) == 2
+
+
 SERVICE = """
 from fastapi import FastAPI
 app = FastAPI()
