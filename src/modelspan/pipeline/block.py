@@ -142,25 +142,23 @@ def _by_shape(calls: Sequence[Call]) -> dict[Any, list[Call]]:
     Most calls are like the one before, which is seen in half the time that telling a shape takes.
     """
     groups: dict[Any, list[Call]] = {}
-    target = answer = None
-    width = 0
+    target = answer = inputs = None
     group: list[Call] = []
     for call in calls:
-        row = call.row
-        like = call.target is target and type(row) is bytes and len(row) == width and call.error is None
-        if like and type(call.atom) is answer and call.output is None and not (call.context or call.touched):
-            group.append(call)
-            continue
         try:
+            row = call.row
+            here = len(row) if type(row) is bytes else None if row is None else tuple(row)
+            plain = call.output is None and call.error is None and not (call.context or call.touched)
+            if plain and call.target is target and type(call.atom) is answer and here == inputs:
+                group.append(call)
+                continue
             shape = call.shape()
             group = groups.setdefault(shape, [])
         except Exception:  # a key of the user's whose hash or comparison fails
-            shape, group = None, groups.setdefault(None, [])
+            shape, group, plain = None, groups.setdefault(None, []), False
         group.append(call)
-        if shape is None or type(row) is not bytes or call.output is not None or call.context:
-            target = None
-        else:
-            target, width, answer = call.target, len(row), type(call.atom)
+        regular = plain and shape is not None and here is not None
+        target, answer, inputs = (call.target, type(call.atom), here) if regular else (None, None, None)
     return groups
 
 
