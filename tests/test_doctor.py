@@ -153,8 +153,9 @@ def test_each_signal_is_told_its_own_answer_in_the_usual_order(receiver):
 
 
 @pytest.fixture
-def grpc_server():
+def grpc_server(monkeypatch):
     """Address of a gRPC server that knows no method."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.5")
     with ThreadPoolExecutor(2) as threads:
         server = grpc.server(threads)
         port = server.add_insecure_port("127.0.0.1:0")
@@ -167,6 +168,14 @@ def test_each_signal_is_told_what_its_grpc_exporter_said(grpc_server):
     checks = look(grpc_server, {**ENV, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
     for signal in ("traces", "logs", "metrics"):
         assert f"Failed to export {signal}" in checks[f"{signal} delivery"].found
+
+
+def test_a_port_of_grpc_is_told_from_one_where_nothing_listens(grpc_server):
+    checks = look(grpc_server)
+    for signal in ("traces", "logs", "metrics"):
+        check = checks[f"{signal} delivery"]
+        assert check.found.isprintable()
+        assert "OTEL_EXPORTER_OTLP_PROTOCOL=grpc" in check.todo
 
 
 @pytest.mark.parametrize(("skew", "state"), [(0.0, "ok"), (-3600.0, "failed"), (120.0, "failed")])

@@ -27,6 +27,7 @@ _BY_WORDS: Final = {
     "WRONG_VERSION_NUMBER": "the receiver speaks no TLS: use http://, or switch TLS on there",
     "closed connection without response": _GRPC,
     "Connection reset by peer": _GRPC,
+    "is not HTTP/1.1": _GRPC,
     "Name or service not known": "the name of the host is not known here: correct the address, or the DNS",
 }
 _TLS_EXPECTED: Final = "HTTP request to an HTTPS server"

@@ -11,6 +11,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import BadStatusLine
 from typing import TYPE_CHECKING, Any, Final
 
 import requests.adapters
@@ -67,7 +68,7 @@ def _answers() -> Iterator[None]:
         try:
             response = send(*args, **kwargs)
         except requests.RequestException as error:
-            heard.failures.append(f"no answer from {mask(args[1].url)}: {_innermost(error)}")
+            heard.failures.append(f"no answer from {mask(args[1].url)}: {_words(error)}")
             raise
         heard.answers.append((response, time.time()))
         return response
@@ -104,8 +105,10 @@ def _logging() -> Iterator[None]:
             logger.propagate = propagate
 
 
-def _innermost(error: BaseException) -> BaseException:
+def _words(error: BaseException) -> str:
     """The first cause: "connection refused", without the layers around it."""
     while inner := error.__cause__ or error.__context__:
         error = inner
-    return error
+    if type(error) is BadStatusLine:  # its text is the bytes that came
+        return "what it answers is not HTTP/1.1"
+    return str(error)
