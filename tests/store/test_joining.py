@@ -286,6 +286,15 @@ def test_an_outcome_by_key_that_no_prediction_of_it_can_have_is_refused_once_and
     assert counts(either) == {"outcome.rejected:unknown_class": 1, "prediction.pending": 2}
 
 
+def test_what_one_prediction_was_told_later_by_id_hides_no_outcome_of_its_key_from_others(either):
+    pid, key = new_id(), (7, 8)
+    add(either, awaiting(pid, key=key))
+    tell(either, outcome(pid, "good", at=NOW + 9 * SECOND))
+    assert tell(either, outcome(b"", "bad", key=key)) == ["superseded"]
+    add(either, awaiting(key=key))
+    assert [c.after.outcome_label for c in either.changes(0) if c.after.known] == ["good", "bad"]
+
+
 def lines_run(act):
     """Lines of our code that run in `act`: a measure of its work that no other process disturbs."""
     count, before = 0, sys.gettrace()

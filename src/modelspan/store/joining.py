@@ -118,7 +118,7 @@ class Joining:
     def _told_by(self, key: tuple[int, int]) -> Collection[Told]:
         """What was told by a business key: once, though all predictions of the key have it."""
         known = sorted(told for each in self._tx.of_key(key) for told in self._tx.told[each.id])
-        return {told.meaning: told for told in known if told.keyed is not None and not told.stale}.values()
+        return {told.meaning: told for told in known if told.keyed is not None}.values()
 
     def tell(self, outcomes: Sequence[Outcome]) -> list[Receipt]:
         """Give each outcome its state."""
