@@ -10,9 +10,11 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from modelspan.delivery.quiet import Outage, sending
+from modelspan.delivery.sizes import BATCH_BYTES, wire_bytes
 from modelspan.guard import guard
 
 if TYPE_CHECKING:
@@ -128,7 +130,7 @@ class Outbox:
             with guard(f"closing the exporter of {self.signal}"):
                 self._exporter.shutdown()
         self._wake.set()
-        left = [item for item in self._taken(len(self._items)) if not isinstance(item, threading.Event)]
+        left = [item for item in self._taken(len(self._items), inf) if not isinstance(item, threading.Event)]
         self._ledger.drop(self.signal, "exit_timeout", len(left))
         if self._thread is not None:
             self._thread.join(GRACE_SECONDS)  # it counts the batch that it is sending
@@ -158,11 +160,18 @@ class Outbox:
                 if isinstance(item, threading.Event):
                     item.set()
 
-    def _taken(self, most: int) -> list[Any]:
-        """Up to `most` entries, oldest first; the deque may be emptied by the other thread meanwhile."""
+    def _taken(self, most: int, most_bytes: float = BATCH_BYTES) -> list[Any]:
+        """Up to `most` entries, oldest first; the deque may be emptied by the other thread meanwhile.
+
+        One that alone is larger than `most_bytes` comes alone, so that it spoils no neighbour.
+        """
         taken: list[Any] = []
+        size = 0
         with suppress(IndexError):
             while len(taken) < most:
+                size += wire_bytes(self._items[0])
+                if taken and size > most_bytes:
+                    break
                 taken.append(self._items.popleft())
         return taken
 
