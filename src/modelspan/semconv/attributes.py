@@ -53,6 +53,8 @@ EXCEPTION_MESSAGE: Final = "exception.message"
 EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
 SIGNAL: Final = "modelspan.signal"
 REASON: Final = "modelspan.reason"
+OVERFLOW: Final = "otel.metric.overflow"
+"""OpenTelemetry's name of the one series for all attribute sets beyond the limit of an instrument."""
 
 CORE_ATTRIBUTES: Final[dict[str, str]] = {
     MODEL_NAME: "Name of the model, as given to `monitor`.",

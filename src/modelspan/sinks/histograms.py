@@ -17,6 +17,8 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, Histogram, 
 from opentelemetry.sdk.metrics.export import Metric as Collected
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
+from modelspan.sinks.series_limit import OVERFLOW, admitted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -42,7 +44,7 @@ class SumHistogram:
         self._metric = metric
         self._bounds = bounds
         self._edges = np.array(bounds)
-        self._series: dict[tuple[tuple[str, str], ...], _Series] = {}
+        self._series: dict[tuple[tuple[str, str], ...] | None, _Series] = {}
         self._lock = threading.Lock()
         self._started_ns = time.time_ns()
 
@@ -52,9 +54,9 @@ class SumHistogram:
         """Add finite values; `trace_of` gives trace id and span id of the value at a position, or None."""
         if not len(values):
             return
-        key = tuple(sorted(attributes.items()))
         buckets = np.searchsorted(self._edges, values, side="left")  # a bound belongs to the bucket below
         with self._lock:
+            key = admitted(tuple(sorted(attributes.items())), self._series)
             if key not in self._series:
                 self._series[key] = _Series(len(self._bounds) + 1)
             self._series[key].add(values, buckets, trace_of)
@@ -65,7 +67,8 @@ class SumHistogram:
         with self._lock:
             points = [
                 HistogramDataPoint(
-                    attributes=dict(key), start_time_unix_nano=self._started_ns, time_unix_nano=now,
+                    attributes=OVERFLOW if key is None else dict(key),
+                    start_time_unix_nano=self._started_ns, time_unix_nano=now,
                     explicit_bounds=self._bounds, **series.point(),
                 )
                 for key, series in self._series.items()

@@ -11,6 +11,7 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from modelspan import semconv
 from modelspan.sinks.attributes import error_type, operation_attributes, outcome_attributes
+from modelspan.sinks.series_limit import OVERFLOW, admitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +28,7 @@ class MetricSink:
         self, meter: Meter, duration: Recorder, score: Recorder, active: Callable[[], Iterable[Model]]
     ) -> None:
         self._duration, self._score = duration, score
-        self._rows: Tally[tuple[Model, str]] = Tally()
+        self._rows: Tally[tuple[Model, str] | None] = Tally()
         self._active = active
         self._seen: set[Model] = set()
         predictions, running = semconv.PREDICTIONS, semconv.ACTIVE
@@ -47,7 +48,7 @@ class MetricSink:
             self._add(model, kind, group)
 
     def _add(self, model: Model, kind: str, group: Sequence[Prediction]) -> None:
-        self._rows[model, kind] += sum(prediction.rows for prediction in group)
+        self._rows[admitted((model, kind), self._rows)] += sum(prediction.rows for prediction in group)
         seconds = np.array([prediction.seconds for prediction in group])
         self._duration.record(seconds, outcome_attributes(model, kind), lambda i: _ids(group[i]))
         of_score = [prediction for prediction in group for _ in prediction.scores]
@@ -56,7 +57,7 @@ class MetricSink:
 
     def take_block(self, block: Block) -> None:
         """Count the calls of a block."""
-        self._rows[block.model, ""] += len(block)
+        self._rows[admitted((block.model, ""), self._rows)] += len(block)
         sampled = block.sampled
         trace_of = partial(_block_ids, block, sampled)
         self._duration.record(block.seconds, outcome_attributes(block.model, ""), trace_of)
@@ -71,8 +72,8 @@ class MetricSink:
 
     def _observe_rows(self, _options: CallbackOptions) -> Iterable[Observation]:
         return [
-            Observation(count, outcome_attributes(model, kind))
-            for (model, kind), count in list(self._rows.items())
+            Observation(count, OVERFLOW if key is None else outcome_attributes(*key))
+            for key, count in list(self._rows.items())
         ]
 
     def _observe_active(self, _options: CallbackOptions) -> Iterable[Observation]:
