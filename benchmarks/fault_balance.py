@@ -100,10 +100,12 @@ class Balance:
         seen = self.seen[signal]
         # taken or not: a request whose endpoint was killed between taking and answering it
         unsure = len(self.unsure[signal])
+        # dropped as `fault` or not: a request whose thread was killed with the answer on its way
+        unread = seen.total() - delivered
         yield Promise(
             f"{signal}: delivered = accepted at the far end",
-            f"{delivered:,} = {seen.total():,}, {unsure} unanswered",
-            delivered == seen.total(),
+            f"{delivered:,} + {unread} = {seen.total():,}, {unsure} unanswered",
+            0 <= unread <= self.dropped()[f"{signal} fault"],
         )
         twice = sum(n - 1 for n in seen.values())
         strange = sum(name not in self.made for name in seen)

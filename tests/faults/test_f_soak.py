@@ -41,15 +41,21 @@ class Arrived:
     ("spans", "logs", "broken"),
     [
         ("ab", "ab", []),
+        ("abc", "ab", ["spans: delivered = accepted at the far end"]),
+        ("ab", "abc", []),  # the thread of logs was killed before it had read the answer
+        ("ab", "abcd", ["logs: delivered = accepted at the far end"]),
         ("a", "ab", ["spans: delivered = accepted at the far end"]),
         ("ab", "aa", ["logs: accepted twice / never made"]),
         ("ab", "ax", ["logs: accepted twice / never made"]),
     ],
 )
 def test_f02_the_balance_names_what_is_lost_doubled_or_strange(balance, tmp_path, spans, logs, broken):
-    (tmp_path / "ids-1").write_text("a\nb\n")
+    (tmp_path / "ids-1").write_text("a\nb\nc\nd\n")
     two = {"predictions": 2, "spans": 2, "logs": 2}
-    account = {"calls": 2, "harmed": 0, "emitted": two, "delivered": two, "dropped": {}, "stored": {}}
+    emitted, dropped = two | {"logs": 3}, {"logs fault": 1}
+    account = {
+        "calls": 2, "harmed": 0, "emitted": emitted, "delivered": two, "dropped": dropped, "stored": {}
+    }  # fmt: skip
     (tmp_path / "ledger-1").write_text(json.dumps(account))
     promises = balance(tmp_path, Arrived(spans, logs)).promises()
     assert [each.what for each in promises if not each.kept] == broken
