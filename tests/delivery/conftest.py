@@ -35,7 +35,10 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # the connection broke
+            return
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
         self.server.bodies.append((self.path, dict(self.headers), body))
