@@ -20,8 +20,9 @@ from modelspan.dashboards.esql import (
     table,
     text,
 )
-from modelspan.sinks.bin_series import MAX_SERIES, Limits, choose
+from modelspan.sinks.bin_series import Limits, choose
 from modelspan.sinks.features import PREDICTION_NAME, SCORE_NAME
+from modelspan.sinks.series_limit import MAX_SERIES
 
 if TYPE_CHECKING:
     from modelspan.drift.reference import Reference

@@ -18,25 +18,6 @@ if TYPE_CHECKING:
 
     from modelspan.drift.feature import Counts, FeatureReference
 
-MAX_SERIES = 2000
-"""Attribute sets that the OpenTelemetry SDK keeps per instrument; it would lump together what is beyond."""
-
-
-class Room:
-    """Which columns have series of an instrument, so many each: the first that come, and they keep them.
-
-    The SDK never forgets an attribute set that it has seen, so a column that gave way would leave no room.
-    """
-
-    def __init__(self, each: int) -> None:
-        self._left = MAX_SERIES // each
-
-    def take(self, names: Sequence[str]) -> frozenset[str]:
-        """Those of one more model's columns that have series, in the order in which they are given."""
-        taken = frozenset(names[: self._left])
-        self._left -= len(taken)
-        return taken
-
 
 class Limits(NamedTuple):
     """How much of a model becomes time series."""

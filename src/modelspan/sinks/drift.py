@@ -18,7 +18,7 @@ from modelspan.drift.samples import Samples
 from modelspan.drift.window import Windows
 from modelspan.sinks.alarms import Teller, announce, drift_attributes
 from modelspan.sinks.attributes import model_attributes
-from modelspan.sinks.bin_series import MAX_SERIES, Room
+from modelspan.sinks.series_limit import MAX_SERIES, Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

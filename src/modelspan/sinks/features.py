@@ -18,7 +18,8 @@ from modelspan.drift.batch import count_all
 from modelspan.drift.feature import Counts, FeatureReference
 from modelspan.guard import guard
 from modelspan.sinks.attributes import model_attributes
-from modelspan.sinks.bin_series import MAX_SERIES, BinSeries, Limits, choose, reference_id
+from modelspan.sinks.bin_series import BinSeries, Limits, choose, reference_id
+from modelspan.sinks.series_limit import MAX_SERIES
 from modelspan.snapshot import MAX_COLUMNS
 
 if TYPE_CHECKING:
