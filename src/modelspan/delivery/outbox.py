@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from modelspan.delivery.quiet import Outage, sending
@@ -130,8 +129,11 @@ class Outbox:
             with guard(f"closing the exporter of {self.signal}"):
                 self._exporter.shutdown()
         self._wake.set()
-        left = [item for item in self._taken(len(self._items), inf) if not isinstance(item, threading.Event)]
-        self._ledger.drop(self.signal, "exit_timeout", len(left))
+        left = 0
+        with suppress(IndexError):  # the thread takes, too
+            while True:
+                left += not isinstance(self._items.popleft(), threading.Event)
+        self._ledger.drop(self.signal, "exit_timeout", left)
         if self._thread is not None:
             self._thread.join(GRACE_SECONDS)  # it counts the batch that it is sending
         return clean
@@ -152,7 +154,7 @@ class Outbox:
 
     def _send_waiting(self) -> None:
         while self._items:
-            taken = self._taken(self._batch)
+            taken = self._taken()
             batch = [item for item in taken if not isinstance(item, threading.Event)]
             if batch:
                 self._send(batch)
@@ -160,17 +162,17 @@ class Outbox:
                 if isinstance(item, threading.Event):
                     item.set()
 
-    def _taken(self, most: int, most_bytes: float = BATCH_BYTES) -> list[Any]:
-        """Up to `most` entries, oldest first; the deque may be emptied by the other thread meanwhile.
+    def _taken(self) -> list[Any]:
+        """The oldest entries, up to a batch of them; the deque may be emptied by the other thread meanwhile.
 
-        One that alone is larger than `most_bytes` comes alone, so that it spoils no neighbour.
+        One that alone is larger than `BATCH_BYTES` comes alone, so that it spoils no neighbour.
         """
         taken: list[Any] = []
         size = 0
         with suppress(IndexError):
-            while len(taken) < most:
+            while len(taken) < self._batch:
                 size += wire_bytes(self._items[0])
-                if taken and size > most_bytes:
+                if taken and size > BATCH_BYTES:
                     break
                 taken.append(self._items.popleft())
         return taken
