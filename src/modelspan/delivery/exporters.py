@@ -50,6 +50,11 @@ def exporter_factory(
     return partial(_make, module, name, arguments)
 
 
+def exporter_module(signal: Signal, kind: str) -> str:
+    """Where the exporter of a signal is; `kind` is not `none`."""
+    return _CLASSES[kind, signal][0]
+
+
 def _make(module: str, name: str, arguments: dict[str, Any]) -> Any:
     return getattr(importlib.import_module(module), name)(**arguments)
 

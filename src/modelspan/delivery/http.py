@@ -8,7 +8,7 @@ anew with every byte of a dripping server. `_Reader` adds that, on the monotonic
 from __future__ import annotations
 
 import base64
-import encodings.idna  # noqa: F401 - the first connection imports it, where no lock keeps a fork away
+import encodings.idna  # noqa: F401 - the first connection would import it: see `loading`
 import http.client
 import io
 import socket

@@ -11,10 +11,12 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Final
 
-from modelspan.delivery.exporters import SIGNALS, exporter_kind
+from modelspan.delivery.exporters import SIGNALS, exporter_kind, exporter_module
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from modelspan.delivery.exporters import Signal
 
 _NATIVE: Final = (
     "modelspan.delivery.http",
@@ -22,13 +24,8 @@ _NATIVE: Final = (
     "modelspan.delivery.otlp.sdk",
     "opentelemetry.exporter.otlp.proto.common._log_encoder",
 )
-_GRPC: Final = (
-    "opentelemetry.exporter.otlp.proto.grpc.trace_exporter",
-    "opentelemetry.exporter.otlp.proto.grpc._log_exporter",
-    "opentelemetry.exporter.otlp.proto.grpc.metric_exporter",
-    "grpc.experimental",
-)
-_MODULES: Final = {"http/protobuf": _NATIVE, "grpc": _GRPC}
+_GRPC: Final = ("grpc.experimental",)
+"""What its exporters import when they are made."""
 
 
 def load(env: Mapping[str, str] = os.environ) -> None:
@@ -37,6 +34,13 @@ def load(env: Mapping[str, str] = os.environ) -> None:
     Raises:
         ConfigError: If a variable names an exporter or protocol that does not exist.
     """
-    for kind in {exporter_kind(signal, env) for signal in SIGNALS}:
-        for module in _MODULES.get(kind, ()):
+    for signal in SIGNALS:
+        kind = exporter_kind(signal, env)
+        for module in _modules(signal, kind) if kind != "none" else ():
             importlib.import_module(module)
+
+
+def _modules(signal: Signal, kind: str) -> tuple[str, ...]:
+    if kind == "http/protobuf":
+        return _NATIVE
+    return (exporter_module(signal, kind), *(_GRPC if kind == "grpc" else ()))

@@ -166,7 +166,7 @@ def severity_of(level: int) -> int:
 
 
 def sdk_encoder() -> Callable[[Any], Any]:
-    """The SDK's encoder of log records; imported when needed, on a background thread."""
+    """The SDK's encoder of log records; not imported with modelspan: `loading` does it."""
     from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs  # noqa: PLC0415 - see above
 
     return encode_logs

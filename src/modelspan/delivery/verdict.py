@@ -44,7 +44,7 @@ def judge(answer: Answer) -> Verdict:
 
 def _partial(answer: Answer) -> tuple[int, str]:
     """How many records were rejected, and why; the three responses are alike on the wire."""
-    from google.protobuf.message import DecodeError  # noqa: PLC0415 - on the sender's thread, when needed
+    from google.protobuf.message import DecodeError  # noqa: PLC0415 - `http` has imported both
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (  # noqa: PLC0415 - see above
         ExportTraceServiceResponse,
     )
